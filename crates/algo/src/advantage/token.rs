@@ -1,0 +1,257 @@
+//! From rewards of spans to advantages of tokens.
+
+use eyas_core::{ScoreSheet, TokenKind, TokenSpan};
+
+use super::group::{GroupAdvantage, group_advantage_f64, to_finite_f32};
+use super::{AdvantageConfig, AdvantageError};
+
+/// The advantages of a group's tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenAdvantages {
+    /// Per episode, per token; 0 where the mask is false. Always finite.
+    pub values: Vec<Vec<f32>>,
+    /// Per episode, per token: true for the sampled tokens of graded episodes.
+    pub mask: Vec<Vec<bool>>,
+    /// True when every part of the reward is dead. Such a group should be dropped, and counted.
+    pub dead: bool,
+    /// Number of episodes left out because a score is invalid.
+    pub invalid: usize,
+}
+
+/// Credits each sampled token with the rewards that speak of it.
+///
+/// The rewards of each [`TokenSpan`] are summed with their weights and made relative to the group on
+/// their own. A token gets the advantage of `All`, plus that of `Perception` if it lies in a perception
+/// block, else that of `Action`. A part that is dead adds 0. With no other span than `All` this is GRPO.
+///
+/// `scores`: per episode its score sheet, the same rewards in the same order in each. An episode with an
+/// invalid score has no total, so it takes part in nothing and its mask is false throughout.
+/// `kinds`: per episode the kind of each token.
+///
+/// # Errors
+/// [`AdvantageError`] when the numbers of episodes differ, the score sheets name different rewards, or
+/// `eps` is out of range.
+pub fn token_advantages(
+    scores: &[&[ScoreSheet]],
+    kinds: &[&[TokenKind]],
+    cfg: AdvantageConfig,
+) -> Result<TokenAdvantages, AdvantageError> {
+    cfg.check()?;
+    if scores.len() != kinds.len() {
+        return Err(AdvantageError::Length {
+            scores: scores.len(),
+            kinds: kinds.len(),
+        });
+    }
+    let rewards = scores.first().copied().unwrap_or_default();
+    if let Some(episode) = scores.iter().position(|sheet| !same_rewards(rewards, sheet)) {
+        return Err(AdvantageError::Rewards { episode });
+    }
+
+    let graded: Vec<bool> = scores.iter().map(|sheet| is_graded(sheet)).collect();
+    let part = |span| {
+        let sums: Vec<_> = scores
+            .iter()
+            .zip(&graded)
+            .map(|(s, g)| g.then(|| span_sum(s, span)))
+            .collect();
+        group_advantage_f64(&sums, cfg)
+    };
+    let (all, perception, action) = (
+        part(TokenSpan::All),
+        part(TokenSpan::Perception),
+        part(TokenSpan::Action),
+    );
+
+    let mut values = Vec::with_capacity(kinds.len());
+    let mut mask = Vec::with_capacity(kinds.len());
+    for (episode, kinds) in kinds.iter().enumerate() {
+        let of = |part: &GroupAdvantage| part.values[episode].unwrap_or(0.0);
+        let token = |kind: &TokenKind| match kind {
+            kind if !graded[episode] || !kind.is_sampled() => 0.0,
+            TokenKind::Perception => to_finite_f32(f64::from(of(&all)) + f64::from(of(&perception))),
+            _ => to_finite_f32(f64::from(of(&all)) + f64::from(of(&action))),
+        };
+        values.push(kinds.iter().map(token).collect());
+        mask.push(
+            kinds
+                .iter()
+                .map(|kind| graded[episode] && kind.is_sampled())
+                .collect(),
+        );
+    }
+    // A span that no reward speaks of sums to 0 for everyone, which is dead as well.
+    let dead = all.dead && perception.dead && action.dead;
+    Ok(TokenAdvantages {
+        values,
+        mask,
+        dead,
+        invalid: graded.iter().filter(|g| !**g).count(),
+    })
+}
+
+fn same_rewards(a: &[ScoreSheet], b: &[ScoreSheet]) -> bool {
+    let same = |a: &ScoreSheet, b: &ScoreSheet| {
+        a.name == b.name && a.span == b.span && a.weight.to_bits() == b.weight.to_bits()
+    };
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+}
+
+/// True when every score and every weight is a number.
+fn is_graded(sheet: &[ScoreSheet]) -> bool {
+    sheet
+        .iter()
+        .all(|s| s.weight.is_finite() && s.score.value().is_some_and(f32::is_finite))
+}
+
+/// Weighted sum of the rewards of one span; 0 when there are none.
+fn span_sum(sheet: &[ScoreSheet], span: TokenSpan) -> f64 {
+    let weighted = |s: &ScoreSheet| f64::from(s.weight) * f64::from(s.score.value().unwrap_or(0.0));
+    sheet.iter().filter(|s| s.span == span).map(weighted).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advantage::Scale;
+    use eyas_core::{Invalid, Score};
+
+    const STD: AdvantageConfig = AdvantageConfig {
+        scale: Scale::Std,
+        eps: 0.0,
+    };
+    const NONE: AdvantageConfig = AdvantageConfig {
+        scale: Scale::None,
+        eps: 0.0,
+    };
+    fn row(span: TokenSpan, weight: f32, score: f32) -> ScoreSheet {
+        ScoreSheet {
+            name: format!("{span:?}"),
+            weight,
+            span,
+            score: Score::from_value(score),
+        }
+    }
+
+    use TokenKind::{Answer, Image, Observation, Other, Perception, Prompt, Think};
+
+    #[test]
+    fn one_advantage_for_all_sampled_tokens_is_grpo() {
+        // Two rewards of span All: totals 1 + 2·1 = 3 and 1 + 2·0 = 1; mean 2, std √2.
+        let a = [row(TokenSpan::All, 1.0, 1.0), row(TokenSpan::All, 2.0, 1.0)];
+        let b = [row(TokenSpan::All, 1.0, 1.0), row(TokenSpan::All, 2.0, 0.0)];
+        let t = token_advantages(
+            &[&a, &b],
+            &[&[Prompt, Image, Think, Observation, Answer], &[]],
+            STD,
+        )
+        .unwrap();
+        let h = std::f32::consts::FRAC_1_SQRT_2;
+        assert_eq!(t.mask[0], [false, false, true, false, true]);
+        for (got, want) in t.values[0].iter().zip([0.0, 0.0, h, 0.0, h]) {
+            assert!((got - want).abs() < 1e-6, "{:?}", t.values);
+        }
+        assert_eq!(t.values[0].len(), 5);
+        assert!(
+            t.values[1].is_empty() && t.mask[1].is_empty(),
+            "an empty response"
+        );
+        assert!(!t.dead);
+    }
+
+    #[test]
+    fn spans_are_normalised_apart() {
+        // All: 0 or 2, Perception: 1 or 0, Action: 0 or 4. Differences from the mean, unscaled.
+        let a = [
+            row(TokenSpan::All, 1.0, 0.0),
+            row(TokenSpan::Perception, 1.0, 1.0),
+            row(TokenSpan::Action, 0.5, 0.0),
+        ];
+        let b = [
+            row(TokenSpan::All, 1.0, 2.0),
+            row(TokenSpan::Perception, 1.0, 0.0),
+            row(TokenSpan::Action, 0.5, 8.0),
+        ];
+        let kinds: &[TokenKind] = &[Prompt, Perception, Think, Answer, Other];
+        let t = token_advantages(&[&a, &b], &[kinds, kinds], NONE).unwrap();
+        assert_eq!(t.values[0], [0.0, -0.5, -3.0, -3.0, -3.0]);
+        assert_eq!(t.values[1], [0.0, 0.5, 3.0, 3.0, 3.0]);
+    }
+
+    #[test]
+    fn a_group_is_dead_when_all_its_parts_are() {
+        let sheet = |perception| {
+            [
+                row(TokenSpan::All, 1.0, 1.0),
+                row(TokenSpan::Perception, 1.0, perception),
+            ]
+        };
+        let (zero, one) = (sheet(0.0), sheet(1.0));
+        let kinds: &[TokenKind] = &[Perception, Answer];
+        let alive = token_advantages(&[&zero, &one], &[kinds, kinds], NONE).unwrap();
+        assert!(!alive.dead);
+        assert_eq!(alive.values, [[-0.5, 0.0], [0.5, 0.0]]);
+        let dead = token_advantages(&[&one, &one], &[kinds, kinds], NONE).unwrap();
+        assert!(dead.dead && dead.values == [[0.0; 2]; 2]);
+        assert!(
+            token_advantages(&[&[], &[]], &[kinds, kinds], STD).unwrap().dead,
+            "no rewards"
+        );
+        assert!(token_advantages(&[], &[], STD).unwrap().dead);
+    }
+
+    #[test]
+    fn an_ungraded_episode_takes_part_in_nothing() {
+        let sheet = |all| {
+            [
+                row(TokenSpan::All, 1.0, all),
+                row(TokenSpan::Perception, 1.0, all),
+            ]
+        };
+        let mut ungraded = sheet(100.0);
+        ungraded[1].score = Score::Invalid(Invalid::NonFinite);
+        let (zero, one) = (sheet(0.0), sheet(1.0));
+        let kinds: &[TokenKind] = &[Answer, Perception];
+        let t = token_advantages(&[&zero, &ungraded, &one], &[kinds; 3], NONE).unwrap();
+        assert_eq!(t.values, [[-0.5, -1.0], [0.0, 0.0], [0.5, 1.0]]);
+        assert_eq!(t.mask, [[true; 2], [false; 2], [true; 2]]);
+        assert_eq!((t.invalid, t.dead), (1, false));
+
+        let t = token_advantages(&[&ungraded, &ungraded], &[kinds; 2], STD).unwrap();
+        assert_eq!((t.invalid, t.dead), (2, true));
+    }
+
+    #[test]
+    fn mismatched_input_is_refused() {
+        let a = [row(TokenSpan::All, 1.0, 1.0)];
+        let heavier = [row(TokenSpan::All, 2.0, 1.0)];
+        let kinds: &[TokenKind] = &[Answer];
+        let cfg = AdvantageConfig::default();
+        assert_eq!(
+            token_advantages(&[&a], &[], cfg),
+            Err(AdvantageError::Length { scores: 1, kinds: 0 })
+        );
+        assert_eq!(
+            token_advantages(&[&a, &heavier], &[kinds; 2], cfg),
+            Err(AdvantageError::Rewards { episode: 1 })
+        );
+        assert_eq!(
+            token_advantages(&[&a, &[]], &[kinds; 2], cfg),
+            Err(AdvantageError::Rewards { episode: 1 })
+        );
+    }
+
+    #[test]
+    fn eps_is_checked() {
+        for eps in [f64::NAN, f64::INFINITY, -0.5] {
+            let cfg = AdvantageConfig {
+                scale: Scale::Std,
+                eps,
+            };
+            assert!(matches!(
+                token_advantages(&[], &[], cfg),
+                Err(AdvantageError::Eps(_))
+            ));
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Scores become advantages; per-token log-probs become losses and their derivatives.
+//!
+//! Everything here is a pure function over slices: no tensor library, no randomness, no clock. Sums run
+//! in `f64` and in index order, so results do not depend on the number of threads.
+#![forbid(unsafe_code)]
+
+pub mod advantage;
+pub mod loss;
+pub mod schedule;
+
+pub use advantage::{
+    AdvantageConfig, AdvantageError, GroupAdvantage, Scale, TokenAdvantages, group_advantage,
+    token_advantages,
+};
+pub use loss::policy::{PolicyConfig, PolicyInputs, PolicyLoss, PolicyMetrics, policy_loss};
+pub use loss::sft::{SftLoss, sft_loss};
+pub use loss::{Aggregation, LossError};
+pub use schedule::{Decay, Schedule, ScheduleError};

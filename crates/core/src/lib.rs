@@ -1,0 +1,19 @@
+//! The nouns of Eyas. No tensor library, no I/O beyond serde.
+//!
+//! Data flows `Env -> Episode -> Score -> Advantage -> Loss -> Update`; every crate along that
+//! path speaks in the types defined here.
+#![forbid(unsafe_code)]
+
+mod episode;
+mod geometry;
+mod image;
+mod score;
+mod seed;
+mod trajectory;
+
+pub use episode::{Episode, Group, Outcome, Turn, EPISODE_VERSION};
+pub use geometry::{BBox, Frame, ImageFrame, ModelPx, Norm1000, OriginalPx, Point, Unit};
+pub use image::{Image, ImageError, ImageId};
+pub use score::{Invalid, Score, ScoreSheet, TokenSpan};
+pub use seed::{Rng, Seed};
+pub use trajectory::{ImageSpan, TokenKind, Trajectory, TrajectoryError};

@@ -1,0 +1,153 @@
+//! The contract of an environment.
+
+use std::fmt::{Debug, Display};
+
+use eyas_core::{Image, Outcome, Seed};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{KnobError, KnobSpec, Knobs};
+
+/// What an environment says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct EnvSpec {
+    /// Its id in recipes: lower case, words joined by `-`.
+    pub id: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// One line: what is seen, what is to be done.
+    pub summary: &'static str,
+    /// The knobs, each with its axis.
+    pub knobs: &'static [KnobSpec],
+    /// The action grammar, in the one line that parser, prompt and docs share.
+    pub grammar: &'static str,
+    /// The reward of a turn whose answer cannot be parsed, or is refused by the rules.
+    pub invalid_reward: f32,
+    /// What the oracle is: "exact" or the name of a strong policy.
+    pub oracle: &'static str,
+    /// What `Step::score` counts.
+    pub score: &'static str,
+}
+
+/// Why an answer is not an action. A value of its own, never an index.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// The text does not follow the grammar.
+    #[error("answer {answer:?} does not follow the grammar {grammar}")]
+    Grammar {
+        /// The text (shortened).
+        answer: String,
+        /// The grammar.
+        grammar: &'static str,
+    },
+    /// The text follows the grammar but names something outside the board or the picture.
+    #[error("answer {answer:?} is out of range: {detail}")]
+    Range {
+        /// The text (shortened).
+        answer: String,
+        /// What is out of range.
+        detail: String,
+    },
+}
+
+impl ParseError {
+    /// A grammar error; the answer is shortened so that hostile text cannot fill a log.
+    pub fn grammar(answer: &str, grammar: &'static str) -> Self {
+        Self::Grammar { answer: shorten(answer), grammar }
+    }
+
+    /// A range error.
+    pub fn range(answer: &str, detail: impl Into<String>) -> Self {
+        Self::Range { answer: shorten(answer), detail: detail.into() }
+    }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+/// Whether the episode goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Status {
+    /// It goes on.
+    Running,
+    /// It is over.
+    Done(Outcome),
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The training signal of this turn.
+    pub reward: f32,
+    /// What the normalised score sums (see [`EnvSpec::score`]).
+    pub score: f32,
+    /// False when the rules refused the action (a wall, no match): the state did not change.
+    pub legal: bool,
+    /// Whether the episode goes on.
+    pub status: Status,
+}
+
+/// Ground truth of what the picture shows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Perception {
+    /// As text: one line a row, words separated by single blanks, one word a cell. This is what a
+    /// perception reward compares cell by cell.
+    pub text: String,
+    /// As structured data.
+    pub data: serde_json::Value,
+}
+
+/// A visual environment: plain data, random source included.
+///
+/// Laws (checked by the conformance suite for every registered environment): the same seed and
+/// knobs give the same bytes; a clone or a serde round trip behaves like the original; drawing
+/// changes nothing; an illegal action changes nothing but the turn counter; the oracle's actions
+/// and all legal actions are accepted by the parser in their `Display` form.
+pub trait Env: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// A parsed action. `Display` gives its canonical text, which [`Env::parse`] reads back.
+    type Action: Clone + Debug + Display + PartialEq + Send;
+
+    /// What this environment says of itself.
+    fn spec() -> &'static EnvSpec;
+
+    /// A fresh episode.
+    ///
+    /// # Errors
+    /// [`KnobError::Conflict`] when knobs contradict each other.
+    fn reset(seed: Seed, knobs: &Knobs) -> Result<Self, KnobError>;
+
+    /// The rules and the goal in a few short sentences, without the grammar and the response format.
+    fn rules(&self) -> String;
+
+    /// Draws the present state.
+    fn render(&self) -> Image;
+
+    /// Reads the text inside `<answer>`.
+    ///
+    /// # Errors
+    /// [`ParseError`] when it is not an action of this state's board.
+    fn parse(&self, answer: &str) -> Result<Self::Action, ParseError>;
+
+    /// Plays an action. After the end it changes nothing and pays nothing.
+    fn step(&mut self, action: &Self::Action) -> Step;
+
+    /// Lets a turn pass because the answer was invalid: the board stays, the turn counts, the reward
+    /// is [`EnvSpec::invalid_reward`].
+    fn pass(&mut self) -> Step;
+
+    /// An expert action for the present state. Only called while running.
+    fn oracle(&self) -> Self::Action;
+
+    /// A short reason for `action` that carries the computation which leads to it.
+    fn reason(&self, action: &Self::Action) -> String;
+
+    /// Ground truth of what [`Env::render`] shows.
+    fn perception(&self) -> Perception;
+
+    /// Every action that the rules accept now, in a fixed order; a sample where there are infinitely
+    /// many. Empty when the episode is over.
+    fn legal_actions(&self) -> Vec<Self::Action>;
+
+    /// Whether the episode goes on.
+    fn status(&self) -> Status;
+}

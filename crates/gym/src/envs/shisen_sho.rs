@@ -1,0 +1,575 @@
+//! Shisen-Sho: take away pairs of equal tiles that a path with at most two turns connects.
+
+pub(crate) mod tiles;
+
+use eyas_core::{Image, Outcome, Rng, Seed};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Axis, Cell, Env, EnvSpec, KnobError, KnobKind, KnobSpec, Knobs, ParseError, Perception, Status, Step,
+};
+use tiles::{CellPair, Look, PAIR_GRAMMAR, Tile, Tiles, conflict};
+
+const SPEC: EnvSpec = EnvSpec {
+    id: "shisen-sho",
+    title: "Shisen-Sho",
+    summary: "A board of coloured shapes: find two equal ones that a path with at most two turns connects.",
+    knobs: KNOBS,
+    grammar: PAIR_GRAMMAR,
+    invalid_reward: -1.0,
+    oracle: "exact for one turn: the first legal pair, by its first cell, then by its second, row by row; \
+             over many turns it may end in a dead board",
+    score: "pairs taken away",
+};
+
+const KNOBS: &[KnobSpec] = &[
+    KnobSpec {
+        name: "size",
+        axis: Axis::Reasoning,
+        kind: KnobKind::Int { min: 2, max: 12, default: 6 },
+        doc: "cells along each side, an even number",
+    },
+    KnobSpec {
+        name: "colours",
+        axis: Axis::Perception,
+        kind: KnobKind::Int { min: 2, max: 8, default: 6 },
+        doc: "colours that tiles may have",
+    },
+    KnobSpec {
+        name: "shapes",
+        axis: Axis::Perception,
+        kind: KnobKind::Int { min: 2, max: 6, default: 6 },
+        doc: "shapes that tiles may have",
+    },
+    KnobSpec {
+        name: "tile_px",
+        axis: Axis::Perception,
+        kind: KnobKind::Int { min: 14, max: 112, default: 28 },
+        doc: "side of a tile in pixels",
+    },
+    KnobSpec {
+        name: "turns",
+        axis: Axis::Horizon,
+        kind: KnobKind::Int { min: 1, max: 1000, default: 1 },
+        doc: "attempts in an episode",
+    },
+    KnobSpec {
+        name: "border_paths",
+        axis: Axis::Reasoning,
+        kind: KnobKind::Bool { default: true },
+        doc: "paths may run round the outside of the board",
+    },
+    KnobSpec {
+        name: "removed",
+        axis: Axis::Horizon,
+        kind: KnobKind::Int { min: 0, max: 71, default: 0 },
+        doc: "pairs taken away at random before the episode; one fewer for every eight boards on which \
+              that fails",
+    },
+    KnobSpec {
+        name: "grid",
+        axis: Axis::Perception,
+        kind: KnobKind::Bool { default: true },
+        doc: "draw lines between the cells",
+    },
+    KnobSpec {
+        name: "background",
+        axis: Axis::Perception,
+        kind: KnobKind::Choice { options: &["light", "dark"], default: "light" },
+        doc: "what the tiles lie on",
+    },
+];
+
+/// Boards drawn before one pair fewer is taken away in advance.
+const DRAWS: u64 = 8;
+
+/// The game of Shisen-Sho.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShisenSho {
+    board: Tiles,
+    border_paths: bool,
+    turn: u32,
+    turns: u32,
+    matches: u32,
+    outcome: Option<Outcome>,
+    look: Look,
+    // Nothing is drawn from it after the deal; kept so that a state is complete by itself.
+    rng: Rng,
+}
+
+impl ShisenSho {
+    fn ended(&self) -> Option<Step> {
+        let outcome = self.outcome?;
+        Some(Step { reward: 0.0, score: 0.0, legal: false, status: Status::Done(outcome) })
+    }
+
+    fn finish_turn(&mut self, reward: f32, score: f32, legal: bool) -> Step {
+        self.turn += 1;
+        if legal && first_pair(&self.board, self.border_paths).is_none() {
+            let cleared = self.board.cells().iter().all(|tile| tile.is_empty());
+            self.outcome = Some(if cleared { Outcome::Success } else { Outcome::Failure });
+        } else if self.turn >= self.turns {
+            self.outcome = Some(Outcome::Truncated);
+        }
+        Step { reward, score, legal, status: self.status() }
+    }
+
+    fn is_legal(&self, pair: CellPair) -> bool {
+        let (tile, other) = (self.board.at(pair.first), self.board.at(pair.second));
+        !tile.is_empty()
+            && tile == other
+            && pair.first != pair.second
+            && Lanes::of(&self.board, self.border_paths).connect(pair)
+    }
+}
+
+impl Env for ShisenSho {
+    type Action = CellPair;
+
+    fn spec() -> &'static EnvSpec {
+        &SPEC
+    }
+
+    fn reset(seed: Seed, knobs: &Knobs) -> Result<Self, KnobError> {
+        let (size, removed) = (knobs.size("size"), knobs.size("removed"));
+        if size % 2 == 1 {
+            return Err(conflict(SPEC.id, format!("size = {size} leaves a cell without a partner")));
+        }
+        let pairs = size * size / 2;
+        if removed >= pairs {
+            let detail = format!("removed = {removed} leaves none of the {pairs} pairs of size = {size}");
+            return Err(conflict(SPEC.id, detail));
+        }
+        let kinds = Tile::all(knobs.size("colours"), knobs.size("shapes"));
+        let border_paths = knobs.flag("border_paths");
+        let (board, rng) = playable_board(seed, size, &kinds, removed, border_paths);
+        Ok(Self {
+            board,
+            border_paths,
+            turn: 0,
+            turns: knobs.size("turns") as u32,
+            matches: 0,
+            outcome: None,
+            look: Look::from_knobs(knobs),
+            rng,
+        })
+    }
+
+    fn rules(&self) -> String {
+        let border = if self.border_paths { " or around the board" } else { "" };
+        format!(
+            "Pick two equal tiles joined by a path with at most two turns through empty cells{border}. \
+             Cells are row,col from 0 at the top-left."
+        )
+    }
+
+    fn render(&self) -> Image {
+        self.look.draw(&self.board)
+    }
+
+    fn parse(&self, answer: &str) -> Result<CellPair, ParseError> {
+        CellPair::parse(answer, self.board.size())
+    }
+
+    fn step(&mut self, action: &CellPair) -> Step {
+        if let Some(step) = self.ended() {
+            return step;
+        }
+        if !self.is_legal(*action) {
+            return self.finish_turn(SPEC.invalid_reward, 0.0, false);
+        }
+        self.board.set(action.first, Tile::EMPTY);
+        self.board.set(action.second, Tile::EMPTY);
+        self.matches += 1;
+        self.finish_turn(1.0, 1.0, true)
+    }
+
+    fn pass(&mut self) -> Step {
+        self.ended().unwrap_or_else(|| self.finish_turn(SPEC.invalid_reward, 0.0, false))
+    }
+
+    fn oracle(&self) -> CellPair {
+        // Without a legal pair the episode is over and nobody asks; the corner pair is refused then.
+        let corner = Cell { row: 0, col: 0 };
+        first_pair(&self.board, self.border_paths).unwrap_or(CellPair { first: corner, second: corner })
+    }
+
+    /// The search for the pair: rows above in which no pair starts, then the tiles of its row up to
+    /// its first cell, then both cells. Rows and cells passed over are named only where they truly
+    /// start no pair, that is for the oracle's choice; any other pair is just named.
+    fn reason(&self, action: &CellPair) -> String {
+        let CellPair { first, second } = *action;
+        let (tile, other) = (self.board.at(first), self.board.at(second));
+        let mut words = Vec::new();
+        if *action == self.oracle() {
+            if first.row > 0 {
+                words.push("none".to_string());
+                words.extend((0..first.row).map(|row| row.to_string()));
+            }
+            words.extend(["row".to_string(), first.row.to_string()]);
+            words.extend((0..first.col).map(|col| self.board.at(Cell { row: first.row, col }).to_string()));
+        }
+        words.push(format!("{tile} at {} {} and", first.row, first.col));
+        if other != tile {
+            words.push(format!("{other} at"));
+        }
+        words.push(format!("{} {}", second.row, second.col));
+        words.join(" ")
+    }
+
+    fn perception(&self) -> Perception {
+        self.board.perception()
+    }
+
+    fn legal_actions(&self) -> Vec<CellPair> {
+        if self.outcome.is_some() { Vec::new() } else { pairs(&self.board, self.border_paths).collect() }
+    }
+
+    fn status(&self) -> Status {
+        self.outcome.map_or(Status::Running, Status::Done)
+    }
+}
+
+/// A board on which a pair can be taken, after `removed` random pairs have been, and its random source.
+fn playable_board(
+    seed: Seed,
+    size: usize,
+    kinds: &[Tile],
+    removed: usize,
+    border_paths: bool,
+) -> (Tiles, Rng) {
+    let mut attempt = 0;
+    loop {
+        let mut rng = seed.split("board", attempt).rng();
+        let mut board = deal(size, kinds, &mut rng);
+        let removed = removed.saturating_sub((attempt / DRAWS) as usize);
+        let taken = (0..removed).all(|_| {
+            let legal: Vec<CellPair> = pairs(&board, border_paths).collect();
+            let Some(pair) = rng.choose(&legal) else { return false };
+            board.set(pair.first, Tile::EMPTY);
+            board.set(pair.second, Tile::EMPTY);
+            true
+        });
+        if taken && first_pair(&board, border_paths).is_some() {
+            return (board, rng);
+        }
+        attempt += 1;
+    }
+}
+
+/// A full board. Each kind of tile that is used comes four times (twice on a board of 2 × 2, which
+/// would be all of one kind); when the kinds run out they come round again.
+fn deal(size: usize, kinds: &[Tile], rng: &mut Rng) -> Tiles {
+    let copies = if size * size >= 16 { 4 } else { 2 };
+    let mut kinds = kinds.to_vec();
+    rng.shuffle(&mut kinds);
+    let mut board = Tiles::empty(size);
+    for (index, kind) in
+        (0..size * size).zip(kinds.iter().cycle().flat_map(|kind| std::iter::repeat_n(*kind, copies)))
+    {
+        board.set(board.cell(index), kind);
+    }
+    board.shuffle(rng);
+    board
+}
+
+/// The first legal pair, by first cell, then by second cell, row by row.
+fn first_pair(board: &Tiles, border_paths: bool) -> Option<CellPair> {
+    pairs(board, border_paths).next()
+}
+
+/// All legal pairs in that order; the first cell of a pair comes before its second.
+fn pairs(board: &Tiles, border_paths: bool) -> impl Iterator<Item = CellPair> {
+    let lanes = Lanes::of(board, border_paths);
+    let cells = board.cells();
+    let starts = (0..cells.len()).filter(|first| !cells[*first].is_empty());
+    starts.flat_map(move |first| {
+        let equal = (first + 1..cells.len()).filter(move |second| cells[*second] == cells[first]);
+        let pair = move |second| CellPair { first: board.cell(first), second: board.cell(second) };
+        equal.map(pair).filter(move |pair| lanes.connect(*pair))
+    })
+}
+
+/// Sides of the largest board with a ring of border cells around it.
+const LANES: usize = 14;
+
+/// Which cells a path may use: one bit a cell, once by rows and once by columns. Coordinates are
+/// shifted by one, to make room for the ring of border cells.
+#[derive(Clone, Copy)]
+struct Lanes {
+    rows: [u16; LANES],
+    cols: [u16; LANES],
+    width: usize,
+}
+
+impl Lanes {
+    fn of(board: &Tiles, border_paths: bool) -> Self {
+        let width = board.size() + 2;
+        let mut lanes = Self { rows: [0; LANES], cols: [0; LANES], width };
+        if border_paths {
+            for place in 0..width {
+                lanes.open(0, place);
+                lanes.open(width - 1, place);
+                lanes.open(place, 0);
+                lanes.open(place, width - 1);
+            }
+        }
+        for (index, _) in board.cells().iter().enumerate().filter(|(_, tile)| tile.is_empty()) {
+            let cell = board.cell(index);
+            lanes.open(cell.row + 1, cell.col + 1);
+        }
+        lanes
+    }
+
+    fn open(&mut self, row: usize, col: usize) {
+        self.rows[row] |= 1 << col;
+        self.cols[col] |= 1 << row;
+    }
+
+    /// Whether a path with at most two turns joins two different cells.
+    ///
+    /// Such a path is a straight piece out of each cell along parallel lanes and one piece across
+    /// that joins them; fewer turns are the case in which a piece has no length.
+    fn connect(mut self, pair: CellPair) -> bool {
+        let (a, b) = (pair.first, pair.second);
+        let (ar, ac, br, bc) = (a.row + 1, a.col + 1, b.row + 1, b.col + 1);
+        self.open(ar, ac);
+        self.open(br, bc);
+        joined(&self.rows[..self.width], self.cols[ac], self.cols[bc], (ar, ac), (br, bc))
+            || joined(&self.cols[..self.width], self.rows[ar], self.rows[br], (ac, ar), (bc, br))
+    }
+}
+
+/// Whether some lane of `across` is reached straight from both cells and free between them. A cell
+/// is (its lane, its place on the lane); `from_a` and `from_b` are the free places of the line on
+/// which each cell reaches other lanes.
+fn joined(across: &[u16], from_a: u16, from_b: u16, a: (usize, usize), b: (usize, usize)) -> bool {
+    let both = reach(from_a, a.0) & reach(from_b, b.0);
+    let (low, high) = (a.1.min(b.1), a.1.max(b.1));
+    // The places strictly between the two.
+    let between = ((1u16 << high) - 1) & !((1u16 << (low + 1)) - 1);
+    across.iter().enumerate().any(|(lane, free)| (both >> lane) & 1 == 1 && between & !free == 0)
+}
+
+/// The places reached from `start` without leaving the free places of a line.
+fn reach(free: u16, start: usize) -> u16 {
+    let mut reached = 1u16 << start;
+    loop {
+        let grown = (reached | (reached << 1) | (reached >> 1)) & (free | (1 << start));
+        if grown == reached {
+            return reached;
+        }
+        reached = grown;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+
+    use super::tiles::testing::{board, pair};
+    use super::*;
+    use crate::{Direction, KnobValue};
+
+    fn knobs(given: &[(&str, i64)]) -> Knobs {
+        let given: BTreeMap<_, _> = given.iter().map(|(k, v)| (k.to_string(), KnobValue::Int(*v))).collect();
+        Knobs::resolve(SPEC.id, KNOBS, &given).unwrap()
+    }
+
+    fn game(rows: &[&str], border_paths: bool) -> ShisenSho {
+        let mut game = ShisenSho::reset(Seed::new(1), &knobs(&[("turns", 100)])).unwrap();
+        game.board = board(rows);
+        game.border_paths = border_paths;
+        game
+    }
+
+    /// The least number of turns by breadth-first search over (cell, direction), the plain twin of
+    /// [`Lanes::connect`].
+    fn turns(board: &Tiles, pair: CellPair, border_paths: bool) -> Option<usize> {
+        let width = board.size() + 2;
+        let shift = |cell: Cell| Cell { row: cell.row + 1, col: cell.col + 1 };
+        let (start, goal) = (shift(pair.first), shift(pair.second));
+        let mut best: BTreeMap<(Cell, Direction), usize> = BTreeMap::new();
+        let mut queue: VecDeque<(Cell, Direction, usize)> =
+            Direction::ALL.into_iter().map(|d| (start, d, 0)).collect();
+        while let Some((cell, direction, turns)) = queue.pop_front() {
+            for next_direction in Direction::ALL {
+                let turned = turns + usize::from(next_direction != direction);
+                let Some(next) = cell.neighbour(next_direction, width, width) else { continue };
+                let border = [next.row, next.col].iter().any(|v| *v == 0 || *v == width - 1);
+                let free = next == goal
+                    || if border {
+                        border_paths
+                    } else {
+                        board.at(Cell { row: next.row - 1, col: next.col - 1 }).is_empty()
+                    };
+                if free && best.get(&(next, next_direction)).is_none_or(|old| turned < *old) {
+                    best.insert((next, next_direction), turned);
+                    if next != goal {
+                        queue.push_back((next, next_direction, turned));
+                    }
+                }
+            }
+        }
+        Direction::ALL.iter().filter_map(|d| best.get(&(goal, *d)).copied()).min()
+    }
+
+    #[test]
+    fn paths_with_up_to_two_turns_connect_and_three_do_not() {
+        let cases: [(&[&str], _, _, usize); 5] = [
+            (&["aa..", "....", "....", "...."], (0, 0), (0, 1), 0),
+            (&["a..a", "....", "....", "...."], (0, 0), (0, 3), 0),
+            (&["a...", "bc..", "....", "..a."], (0, 0), (3, 2), 1),
+            (&["a.bb", "b.bb", "b..a", "bbbb"], (0, 0), (2, 3), 2),
+            (&["abbb", "bbbb", "bbbb", "bbba"], (0, 0), (3, 3), 9),
+        ];
+        for (rows, first, second, expected) in cases {
+            let (game, pair) = (game(rows, false), pair(first, second));
+            let found = turns(&game.board, pair, false);
+            assert_eq!(found.unwrap_or(9), expected, "{rows:?}");
+            assert_eq!(game.is_legal(pair), expected <= 2, "{rows:?}");
+        }
+        // Right, down, right, down: three turns are one too many.
+        let bent = game(&["a.bb", "b..b", "bb.b", "bbab"], false);
+        assert_eq!(turns(&bent.board, pair((0, 0), (3, 2)), false), Some(3));
+        assert!(!bent.is_legal(pair((0, 0), (3, 2))));
+    }
+
+    #[test]
+    fn the_border_joins_only_when_it_may() {
+        let rows = ["abac", "cdbd", "dbda", "acdb"];
+        let top = pair((0, 0), (0, 2));
+        assert!(game(&rows, true).is_legal(top));
+        assert!(!game(&rows, false).is_legal(top));
+        // Round a corner takes three turns, round one side two.
+        assert!(!game(&rows, true).is_legal(pair((0, 0), (2, 3))));
+        assert!(!game(&rows, true).is_legal(pair((0, 1), (2, 1))));
+        assert!(game(&rows, true).is_legal(pair((0, 0), (3, 0))));
+    }
+
+    #[test]
+    fn connections_agree_with_breadth_first_search() {
+        let mut rng = Seed::new(9).rng();
+        let (mut yes, mut no) = (0, 0);
+        for round in 0..1500 {
+            let size = 2 + rng.below(6);
+            let share = rng.unit();
+            let mut tiles = Tiles::empty(size);
+            for index in 0..size * size {
+                if rng.chance(share) {
+                    tiles.set(tiles.cell(index), Tile::all(2, 1)[rng.below(2)]);
+                }
+            }
+            let border = round % 2 == 0;
+            let (i, j) = (rng.below(size * size), rng.below(size * size));
+            if i == j || tiles.cells()[i].is_empty() || tiles.cells()[i] != tiles.cells()[j] {
+                continue;
+            }
+            let pair = CellPair { first: tiles.cell(i), second: tiles.cell(j) };
+            let expected = turns(&tiles, pair, border).is_some_and(|n| n <= 2);
+            assert_eq!(Lanes::of(&tiles, border).connect(pair), expected, "{tiles:?} {pair}");
+            if expected { yes += 1 } else { no += 1 }
+        }
+        assert!(yes > 100 && no > 30, "{yes} {no}");
+    }
+
+    #[test]
+    fn taking_pairs_pays_and_refusals_only_count() {
+        let mut game = game(&["aabb", "cddc", "....", "...."], true);
+        let before = game.clone();
+        for refused in [((0, 0), (0, 2)), ((0, 0), (0, 0)), ((2, 0), (2, 1)), ((0, 0), (2, 0))] {
+            let mut other = game.clone();
+            let step = other.step(&pair(refused.0, refused.1));
+            assert_eq!((step.reward, step.score, step.legal), (-1.0, 0.0, false), "{refused:?}");
+            assert_eq!(other, ShisenSho { turn: 1, ..before.clone() });
+        }
+        assert_eq!(game.oracle(), pair((0, 0), (0, 1)));
+        assert_eq!(game.step(&pair((0, 1), (0, 0))).reward, 1.0);
+        assert_eq!(game.perception().text.lines().next(), Some("- - RedSquare RedSquare"));
+        for _ in 0..2 {
+            assert_eq!(game.step(&game.oracle()).status, Status::Running);
+        }
+        assert_eq!(game.step(&game.oracle()).status, Status::Done(Outcome::Success));
+        assert_eq!(game.step(&pair((0, 0), (0, 1))).reward, 0.0);
+    }
+
+    #[test]
+    fn a_board_without_pairs_is_a_failure() {
+        // Under the two taken tiles lie three different ones, and no equal ones are neighbours.
+        let mut game = game(&["dbab", "baba", "abab", "ccda"], false);
+        assert_eq!(game.step(&pair((3, 0), (3, 1))).status, Status::Done(Outcome::Failure));
+        assert!(game.legal_actions().is_empty());
+    }
+
+    #[test]
+    fn every_start_has_a_pair_and_four_tiles_of_a_kind() {
+        for size in [2, 4, 6, 8, 12] {
+            for index in 0..20 {
+                let game = ShisenSho::reset(Seed::new(index), &knobs(&[("size", size)])).unwrap();
+                assert!(!game.legal_actions().is_empty());
+                let mut counts = BTreeMap::new();
+                for tile in game.board.cells() {
+                    *counts.entry(*tile).or_insert(0) += 1;
+                }
+                let expected = if size == 2 { 2 } else { 4 };
+                assert!(counts.values().all(|count| *count == expected), "{counts:?}");
+            }
+        }
+        let game = ShisenSho::reset(Seed::new(1), &knobs(&[("removed", 10)])).unwrap();
+        assert_eq!(game.board.cells().iter().filter(|tile| tile.is_empty()).count(), 20);
+        for (index, removed) in (0..20).zip([17, 1].into_iter().cycle()) {
+            let game = ShisenSho::reset(Seed::new(index), &knobs(&[("removed", removed)])).unwrap();
+            assert!(!game.legal_actions().is_empty());
+        }
+        for bad in [knobs(&[("size", 5)]), knobs(&[("removed", 18)])] {
+            assert!(matches!(ShisenSho::reset(Seed::new(1), &bad), Err(KnobError::Conflict { .. })));
+        }
+    }
+
+    #[test]
+    fn reasons_walk_to_the_first_pair() {
+        let game = game(&["abcd", "efgg", "cdab", "hhef"], false);
+        assert_eq!(game.oracle().to_string(), "(1,2) (1,3)");
+        assert_eq!(game.reason(&game.oracle()), "none 0 row 1 RedCross RedStar GreenCircle at 1 2 and 1 3");
+        assert_eq!(game.reason(&pair((3, 0), (3, 1))), "GreenSquare at 3 0 and 3 1");
+        assert_eq!(game.reason(&pair((0, 0), (0, 1))), "RedCircle at 0 0 and RedSquare at 0 1");
+    }
+
+    #[test]
+    fn the_parser_knows_the_board() {
+        let game = ShisenSho::reset(Seed::new(1), &knobs(&[])).unwrap();
+        assert!(matches!(game.parse("(0,7) (0,0)"), Err(ParseError::Range { .. })));
+        assert!(matches!(game.parse("RedStar"), Err(ParseError::Grammar { .. })));
+    }
+
+    /// Mean scores of guessing two cells and of the expert.
+    fn references(knobs: &Knobs) -> (f32, f32) {
+        let mut sums = (0.0, 0.0);
+        for index in 0..200 {
+            let mut game = ShisenSho::reset(Seed::new(index), knobs).unwrap();
+            let mut other = game.clone();
+            let mut rng = Seed::new(index).split("random", 0).rng();
+            let cells = game.board.cells().len();
+            while game.status() == Status::Running {
+                let mut cell = || game.board.cell(rng.below(cells));
+                let guess = CellPair { first: cell(), second: cell() };
+                sums.0 += game.step(&guess).score;
+            }
+            while other.status() == Status::Running {
+                sums.1 += other.step(&other.oracle()).score;
+            }
+        }
+        (sums.0 / 200.0, sums.1 / 200.0)
+    }
+
+    #[test]
+    fn the_oracle_beats_guessing() {
+        let (random, oracle) = references(&knobs(&[]));
+        println!("shisen-sho one turn: guesses {random:.3}, oracle {oracle:.3}");
+        assert_eq!(oracle, 1.0);
+        assert!(random < 0.1, "{random}");
+        let (random, oracle) = references(&knobs(&[("turns", 100)]));
+        println!("shisen-sho 100 turns: guesses {random:.3}, oracle {oracle:.3}");
+        assert!(random < 2.0 && oracle > 12.0, "{random} {oracle}");
+    }
+}

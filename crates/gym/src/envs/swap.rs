@@ -1,0 +1,539 @@
+//! Swap (match-3): exchange two neighbours so that three equal tiles line up.
+
+use eyas_core::{Image, Outcome, Rng, Seed};
+use serde::{Deserialize, Serialize};
+
+use super::shisen_sho::tiles::{CellPair, Look, PAIR_GRAMMAR, Tile, Tiles, conflict};
+use crate::{
+    Axis, Cell, Direction, Env, EnvSpec, KnobError, KnobKind, KnobSpec, Knobs, ParseError, Perception,
+    Status, Step,
+};
+
+const SPEC: EnvSpec = EnvSpec {
+    id: "swap",
+    title: "Swap",
+    summary: "A board of coloured shapes: exchange two neighbours so that three equal ones line up.",
+    knobs: KNOBS,
+    grammar: PAIR_GRAMMAR,
+    invalid_reward: -1.0,
+    oracle: "exact: the first valid swap, cells row by row, the right neighbour before the lower one",
+    score: "valid swaps",
+};
+
+const KNOBS: &[KnobSpec] = &[
+    KnobSpec {
+        name: "size",
+        axis: Axis::Reasoning,
+        kind: KnobKind::Int { min: 4, max: 10, default: 8 },
+        doc: "cells along each side",
+    },
+    KnobSpec {
+        name: "colours",
+        axis: Axis::Perception,
+        kind: KnobKind::Int { min: 2, max: 6, default: 4 },
+        doc: "colours of the tiles",
+    },
+    KnobSpec {
+        name: "shapes",
+        axis: Axis::Perception,
+        kind: KnobKind::Int { min: 1, max: 6, default: 3 },
+        doc: "shapes of the tiles; colours x shapes must be 3 or more",
+    },
+    KnobSpec {
+        name: "tile_px",
+        axis: Axis::Perception,
+        kind: KnobKind::Int { min: 14, max: 112, default: 28 },
+        doc: "side of a tile in pixels",
+    },
+    KnobSpec {
+        name: "turns",
+        axis: Axis::Horizon,
+        kind: KnobKind::Int { min: 1, max: 1000, default: 1 },
+        doc: "attempts in an episode",
+    },
+    KnobSpec {
+        name: "grid",
+        axis: Axis::Perception,
+        kind: KnobKind::Bool { default: true },
+        doc: "draw lines between the cells",
+    },
+    KnobSpec {
+        name: "background",
+        axis: Axis::Perception,
+        kind: KnobKind::Choice { options: &["light", "dark"], default: "light" },
+        doc: "what the tiles lie on",
+    },
+];
+
+/// Waves of a cascade after which the board is dealt anew: with few kinds of tile the refill keeps
+/// lining up, and a turn must end.
+const MAX_WAVES: usize = 64;
+
+/// Shuffles tried on a board without a valid swap before a new one is dealt.
+const SHUFFLES: usize = 50;
+
+/// The game of Swap.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Swap {
+    board: Tiles,
+    kinds: Vec<Tile>,
+    turn: u32,
+    turns: u32,
+    points: u64,
+    outcome: Option<Outcome>,
+    look: Look,
+    rng: Rng,
+}
+
+impl Swap {
+    fn ended(&self) -> Option<Step> {
+        let outcome = self.outcome?;
+        Some(Step { reward: 0.0, score: 0.0, legal: false, status: Status::Done(outcome) })
+    }
+
+    fn finish_turn(&mut self, reward: f32, score: f32, legal: bool) -> Step {
+        self.turn += 1;
+        if self.turn >= self.turns {
+            self.outcome = Some(Outcome::Truncated);
+        }
+        Step { reward, score, legal, status: self.status() }
+    }
+
+    /// Removes runs, lets tiles fall and new ones in, until nothing lines up; then sees to it that a
+    /// valid swap is left. A wave of n removed tiles pays n·(1 + (n − 2)) points.
+    fn settle(&mut self) {
+        for wave in 0.. {
+            let removed = remove_runs(&mut self.board);
+            if removed == 0 {
+                break;
+            }
+            self.points += removed * (removed - 1);
+            if wave == MAX_WAVES {
+                self.board = deal(self.board.size(), &self.kinds, &mut self.rng);
+                return;
+            }
+            fall(&mut self.board);
+            refill(&mut self.board, &self.kinds, &mut self.rng);
+        }
+        if swaps(&self.board).next().is_none() {
+            self.mix();
+        }
+    }
+
+    /// Mixes a board without a valid swap until it has one and no run; deals a new one when the
+    /// tiles at hand refuse.
+    fn mix(&mut self) {
+        for _ in 0..SHUFFLES {
+            self.board.shuffle(&mut self.rng);
+            if is_playable(&self.board) {
+                return;
+            }
+        }
+        self.board = deal(self.board.size(), &self.kinds, &mut self.rng);
+    }
+}
+
+impl Env for Swap {
+    type Action = CellPair;
+
+    fn spec() -> &'static EnvSpec {
+        &SPEC
+    }
+
+    fn reset(seed: Seed, knobs: &Knobs) -> Result<Self, KnobError> {
+        let (colors, shapes) = (knobs.size("colours"), knobs.size("shapes"));
+        let kinds = Tile::all(colors, shapes);
+        if kinds.len() < 3 {
+            let detail = format!("colours = {colors} and shapes = {shapes} make fewer than 3 kinds of tile");
+            return Err(conflict(SPEC.id, detail));
+        }
+        let mut rng = seed.split("board", 0).rng();
+        Ok(Self {
+            board: deal(knobs.size("size"), &kinds, &mut rng),
+            kinds,
+            turn: 0,
+            turns: knobs.size("turns") as u32,
+            points: 0,
+            outcome: None,
+            look: Look::from_knobs(knobs),
+            rng,
+        })
+    }
+
+    fn rules(&self) -> String {
+        "Exchange two neighbouring tiles so that three or more equal tiles line up. \
+         Cells are row,col from 0 at the top-left."
+            .into()
+    }
+
+    fn render(&self) -> Image {
+        self.look.draw(&self.board)
+    }
+
+    fn parse(&self, answer: &str) -> Result<CellPair, ParseError> {
+        CellPair::parse(answer, self.board.size())
+    }
+
+    fn step(&mut self, action: &CellPair) -> Step {
+        if let Some(step) = self.ended() {
+            return step;
+        }
+        if !is_valid(&self.board, *action) {
+            return self.finish_turn(SPEC.invalid_reward, 0.0, false);
+        }
+        self.board.swap(*action);
+        self.settle();
+        self.finish_turn(1.0, 1.0, true)
+    }
+
+    fn pass(&mut self) -> Step {
+        self.ended().unwrap_or_else(|| self.finish_turn(SPEC.invalid_reward, 0.0, false))
+    }
+
+    fn oracle(&self) -> CellPair {
+        // Every board at rest has a valid swap; the corner pair would be refused.
+        let corner = Cell { row: 0, col: 0 };
+        swaps(&self.board).next().unwrap_or(CellPair { first: corner, second: corner })
+    }
+
+    /// The search for the swap: rows above in which no swap starts (for the oracle's choice only),
+    /// then the tile that lines up, its cells after the swap, and the cell it comes from.
+    fn reason(&self, action: &CellPair) -> String {
+        let mut words = Vec::new();
+        if *action == self.oracle() {
+            if action.first.row > 0 {
+                words.push("none".to_string());
+                words.extend((0..action.first.row).map(|row| row.to_string()));
+            }
+            words.push(format!("row {}", action.first.row));
+        }
+        let CellPair { first, second } = *action;
+        let after = After { board: &self.board, pair: *action };
+        // The first tile lands on the second cell and the other way round.
+        let landed = [(second, first), (first, second)].map(|(to, from)| (to, from, after.run(to)));
+        match landed.into_iter().find(|(_, _, run)| run.is_some() && is_valid(&self.board, *action)) {
+            Some((to, from, run)) => {
+                words.push(format!("{} at", after.at(to)));
+                words.extend(run.into_iter().flatten().map(|cell| format!("{} {}", cell.row, cell.col)));
+                words.push(format!("from {} {}", from.row, from.col));
+            }
+            None => {
+                let (tile, other) = (self.board.at(first), self.board.at(second));
+                let (first, second) =
+                    (format!("{} {}", first.row, first.col), format!("{} {}", second.row, second.col));
+                words.push(format!("{tile} at {first} and {other} at {second}"));
+            }
+        }
+        words.join(" ")
+    }
+
+    fn perception(&self) -> Perception {
+        self.board.perception()
+    }
+
+    fn legal_actions(&self) -> Vec<CellPair> {
+        if self.outcome.is_some() { Vec::new() } else { swaps(&self.board).collect() }
+    }
+
+    fn status(&self) -> Status {
+        self.outcome.map_or(Status::Running, Status::Done)
+    }
+}
+
+/// A board as it would be right after a swap.
+struct After<'a> {
+    board: &'a Tiles,
+    pair: CellPair,
+}
+
+impl After<'_> {
+    fn at(&self, cell: Cell) -> Tile {
+        if cell == self.pair.first {
+            self.board.at(self.pair.second)
+        } else if cell == self.pair.second {
+            self.board.at(self.pair.first)
+        } else {
+            self.board.at(cell)
+        }
+    }
+
+    /// How many cells next to `cell` towards `direction` hold the same tile, two at most.
+    fn equal(&self, cell: Cell, direction: Direction) -> usize {
+        let (size, tile) = (self.board.size(), self.at(cell));
+        let next = |cell: &Cell| cell.neighbour(direction, size, size);
+        std::iter::successors(next(&cell), next).take(2).take_while(|other| self.at(*other) == tile).count()
+    }
+
+    /// Three cells in a line with `cell`'s tile, `cell` among them, from the top or left; sideways
+    /// before upright.
+    fn run(&self, cell: Cell) -> Option<[Cell; 3]> {
+        if self.at(cell).is_empty() {
+            return None;
+        }
+        let (left, up) = (self.equal(cell, Direction::Left), self.equal(cell, Direction::Up));
+        if left + self.equal(cell, Direction::Right) >= 2 {
+            Some([0, 1, 2].map(|i| Cell { row: cell.row, col: cell.col - left + i }))
+        } else if up + self.equal(cell, Direction::Down) >= 2 {
+            Some([0, 1, 2].map(|i| Cell { row: cell.row - up + i, col: cell.col }))
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether the cells are neighbours, hold different tiles, and exchanging them lines up three.
+fn is_valid(board: &Tiles, pair: CellPair) -> bool {
+    let CellPair { first, second } = pair;
+    let distance = first.row.abs_diff(second.row) + first.col.abs_diff(second.col);
+    let after = After { board, pair };
+    distance == 1
+        && board.at(first) != board.at(second)
+        && (after.run(first).is_some() || after.run(second).is_some())
+}
+
+/// All valid swaps: cells row by row, the right neighbour before the lower one.
+fn swaps(board: &Tiles) -> impl Iterator<Item = CellPair> {
+    let size = board.size();
+    let pairs = (0..size * size).flat_map(move |index| {
+        let first = board.cell(index);
+        [Direction::Right, Direction::Down]
+            .into_iter()
+            .filter_map(move |d| first.neighbour(d, size, size))
+            .map(move |second| CellPair { first, second })
+    });
+    pairs.filter(|pair| is_valid(board, *pair))
+}
+
+/// Whether a full board is at rest and has a valid swap.
+fn is_playable(board: &Tiles) -> bool {
+    remove_runs(&mut board.clone()) == 0 && swaps(board).next().is_some()
+}
+
+/// A board without runs and with a valid swap.
+fn deal(size: usize, kinds: &[Tile], rng: &mut Rng) -> Tiles {
+    loop {
+        let mut board = Tiles::empty(size);
+        for index in 0..size * size {
+            let Cell { row, col } = board.cell(index);
+            // At most two kinds would line up, one sideways and one upright; there are three or more.
+            let sideways = doubled(col, |back| board.at(Cell { row, col: col - back }));
+            let upright = doubled(row, |back| board.at(Cell { row: row - back, col }));
+            let fits = |kind: &Tile| Some(*kind) != sideways && Some(*kind) != upright;
+            let count = kinds.iter().filter(|kind| fits(kind)).count();
+            let chosen = rng.below(count);
+            let tile = kinds.iter().copied().filter(|kind| fits(kind)).nth(chosen);
+            board.set(board.cell(index), tile.unwrap_or(Tile::EMPTY));
+        }
+        if is_playable(&board) {
+            return board;
+        }
+    }
+}
+
+/// The tile that the one and the two cells before a place both hold.
+fn doubled(place: usize, before: impl Fn(usize) -> Tile) -> Option<Tile> {
+    (place >= 2 && before(1) == before(2)).then(|| before(1))
+}
+
+/// Takes away every run of three or more, sideways and upright at once; gives the number of tiles.
+fn remove_runs(board: &mut Tiles) -> u64 {
+    let size = board.size();
+    let cells = board.cells();
+    let mut marked = [false; 144];
+    for row in 0..size {
+        for col in 0..size {
+            let index = row * size + col;
+            for (place, step) in [(col, 1), (row, size)] {
+                let line = [index, index + step, index + 2 * step];
+                if place + 2 < size
+                    && !cells[index].is_empty()
+                    && line.iter().all(|i| cells[*i] == cells[index])
+                {
+                    line.iter().for_each(|i| marked[*i] = true);
+                }
+            }
+        }
+    }
+    let runs = (0..size * size).filter(|index| marked[*index]);
+    runs.map(|index| board.set(board.cell(index), Tile::EMPTY)).count() as u64
+}
+
+/// Lets the tiles of each column fall onto each other.
+fn fall(board: &mut Tiles) {
+    let size = board.size();
+    for col in 0..size {
+        let mut floor = size;
+        for row in (0..size).rev() {
+            let tile = board.at(Cell { row, col });
+            if !tile.is_empty() {
+                floor -= 1;
+                board.set(Cell { row, col }, Tile::EMPTY);
+                board.set(Cell { row: floor, col }, tile);
+            }
+        }
+    }
+}
+
+/// Puts random tiles on all empty cells, row by row.
+fn refill(board: &mut Tiles, kinds: &[Tile], rng: &mut Rng) {
+    for index in 0..board.cells().len() {
+        if board.cells()[index].is_empty() {
+            board.set(board.cell(index), rng.choose(kinds).copied().unwrap_or(Tile::EMPTY));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::shisen_sho::tiles::testing::{board, pair};
+    use super::*;
+    use crate::KnobValue;
+
+    fn knobs(given: &[(&str, i64)]) -> Knobs {
+        let given: BTreeMap<_, _> = given.iter().map(|(k, v)| (k.to_string(), KnobValue::Int(*v))).collect();
+        Knobs::resolve(SPEC.id, KNOBS, &given).unwrap()
+    }
+
+    fn game(rows: &[&str]) -> Swap {
+        let mut game = Swap::reset(Seed::new(1), &knobs(&[("turns", 100)])).unwrap();
+        game.board = board(rows);
+        game
+    }
+
+    #[test]
+    fn a_swap_is_valid_when_three_line_up() {
+        let board = board(&["abac", "cade", "dcfg", "efgh"]);
+        // Moving the a of (1,1) up fills row 0.
+        assert!(is_valid(&board, pair((0, 1), (1, 1))));
+        assert!(is_valid(&board, pair((1, 1), (0, 1))));
+        assert!(!is_valid(&board, pair((0, 0), (0, 1))));
+        assert!(!is_valid(&board, pair((0, 0), (0, 0))));
+        // Two apart, although the tile would line up.
+        assert!(!is_valid(&board, pair((0, 1), (2, 1))));
+        assert_eq!(swaps(&board).collect::<Vec<_>>(), [pair((0, 1), (1, 1))]);
+    }
+
+    #[test]
+    fn runs_go_together_and_tiles_fall() {
+        let mut tiles = board(&["abcd", "eeea", "fbea", "cdea"]);
+        assert_eq!(remove_runs(&mut tiles), 3 + 2 + 3);
+        assert_eq!(tiles, board(&["abcd", "....", "fb..", "cd.."]));
+        fall(&mut tiles);
+        assert_eq!(tiles, board(&["....", "ab..", "fb..", "cdcd"]));
+        assert_eq!(remove_runs(&mut tiles), 0);
+        let mut four = board(&["aaaa", "bcbc", "cbcb", "bcbc"]);
+        assert_eq!(remove_runs(&mut four), 4);
+    }
+
+    #[test]
+    fn a_swap_cascades_and_pays_by_wave() {
+        // The swap lines up aaa at the bottom; above it bb then falls beside the third b.
+        let mut game = game(&["cdef", "defg", "abbc", "gaab"]);
+        let action = pair((2, 0), (3, 0));
+        let mut tiles = game.board.clone();
+        tiles.swap(action);
+        assert_eq!(remove_runs(&mut tiles), 3);
+        fall(&mut tiles);
+        assert_eq!(tiles, board(&["...f", "cdeg", "defc", "gbbb"]));
+        assert_eq!(remove_runs(&mut tiles), 3);
+        let step = game.step(&action);
+        assert_eq!((step.reward, step.score, step.legal), (1.0, 1.0, true));
+        assert!(game.points >= 12, "each wave of three pays 3·(1 + 1): {}", game.points);
+        assert!(is_playable(&game.board));
+    }
+
+    #[test]
+    fn refused_swaps_count_a_turn_only() {
+        let mut game = game(&["abac", "cade", "dcfg", "efgh"]);
+        let before = game.clone();
+        let step = game.step(&pair((0, 0), (0, 1)));
+        assert_eq!((step.reward, step.score, step.legal), (-1.0, 0.0, false));
+        assert_eq!(game, Swap { turn: 1, ..before });
+        assert!(matches!(game.parse("(0,7) (0,0)"), Err(ParseError::Range { .. })));
+        assert!(matches!(game.parse("swap"), Err(ParseError::Grammar { .. })));
+    }
+
+    #[test]
+    fn boards_without_a_swap_are_mixed_or_dealt_anew() {
+        // Enough of a kind to be mixed into a playable board: the tiles stay the same.
+        let mut game = game(&["...."; 4]);
+        let mut stuck = board(&["abcd", "cdab", "abcd", "cdab"]);
+        assert!(swaps(&stuck).next().is_none());
+        game.board = stuck.clone();
+        game.settle();
+        assert!(is_playable(&game.board));
+        let sorted = |tiles: &Tiles| {
+            let mut cells = tiles.cells().to_vec();
+            cells.sort_unstable();
+            cells
+        };
+        assert_eq!(sorted(&game.board), sorted(&stuck));
+        // Sixteen different tiles can never line up.
+        stuck = board(&["abcd", "efgh", "ijkl", "mnop"]);
+        game.board = stuck.clone();
+        game.settle();
+        assert!(is_playable(&game.board));
+        assert_ne!(sorted(&game.board), sorted(&stuck));
+    }
+
+    #[test]
+    fn boards_stay_playable_and_turns_end_with_few_kinds() {
+        for given in
+            [&[][..], &[("colours", 3), ("shapes", 1)], &[("size", 4), ("colours", 6), ("shapes", 6)]]
+        {
+            let mut given = given.to_vec();
+            given.push(("turns", 40));
+            for index in 0..10 {
+                let mut game = Swap::reset(Seed::new(index), &knobs(&given)).unwrap();
+                while game.status() == Status::Running {
+                    assert!(is_playable(&game.board));
+                    let mut rng = Seed::new(index).split("t", u64::from(game.turn)).rng();
+                    let action = *rng.choose(&game.legal_actions()).unwrap();
+                    assert!(game.step(&action).legal);
+                }
+                assert!(game.points >= 40 * 6);
+            }
+        }
+        let few = knobs(&[("colours", 2), ("shapes", 1)]);
+        assert!(matches!(Swap::reset(Seed::new(1), &few), Err(KnobError::Conflict { .. })));
+    }
+
+    #[test]
+    fn reasons_name_the_line() {
+        let game = game(&["bcde", "fagb", "hcaa", "gbfd"]);
+        assert_eq!(game.oracle(), pair((1, 1), (2, 1)));
+        assert_eq!(game.reason(&game.oracle()), "none 0 row 1 RedCircle at 2 1 2 2 2 3 from 1 1");
+        assert_eq!(game.reason(&pair((2, 1), (1, 1))), "RedCircle at 2 1 2 2 2 3 from 1 1");
+        assert_eq!(game.reason(&pair((0, 0), (0, 1))), "RedSquare at 0 0 and RedTriangle at 0 1");
+    }
+
+    /// Mean scores of guessing two neighbours and of the expert.
+    fn references(knobs: &Knobs) -> (f32, f32) {
+        let mut sums = (0.0, 0.0);
+        for index in 0..200 {
+            let mut game = Swap::reset(Seed::new(index), knobs).unwrap();
+            let mut other = game.clone();
+            let mut rng = Seed::new(index).split("random", 0).rng();
+            let cells = game.board.cells().len();
+            while game.status() == Status::Running {
+                let mut cell = || game.board.cell(rng.below(cells));
+                let guess = CellPair { first: cell(), second: cell() };
+                sums.0 += game.step(&guess).score;
+            }
+            while other.status() == Status::Running {
+                sums.1 += other.step(&other.oracle()).score;
+            }
+        }
+        (sums.0 / 200.0, sums.1 / 200.0)
+    }
+
+    #[test]
+    fn the_oracle_beats_guessing() {
+        let (random, oracle) = references(&knobs(&[]));
+        println!("swap one turn: guesses {random:.3}, oracle {oracle:.3}");
+        assert_eq!(oracle, 1.0);
+        assert!(random < 0.1, "{random}");
+    }
+}

@@ -1,0 +1,38 @@
+//! The two policies that anchor the normalised score.
+
+use eyas_core::Seed;
+
+use crate::{Game, Status};
+
+/// Plays uniformly random legal actions to the end; gives the total score.
+pub fn play_random(mut game: Box<dyn Game>, seed: Seed) -> f32 {
+    let mut rng = seed.rng();
+    let mut total = 0.0;
+    while game.status() == Status::Running {
+        let legal = game.legal_actions();
+        total += match rng.choose(&legal).map(|action| game.step(action)) {
+            Some(Ok(step)) => step.score,
+            _ => game.pass().score,
+        };
+    }
+    total
+}
+
+/// Plays the oracle to the end; gives the total score.
+pub fn play_oracle(mut game: Box<dyn Game>) -> f32 {
+    let mut total = 0.0;
+    while game.status() == Status::Running {
+        let action = game.oracle();
+        total += match game.step(&action) {
+            Ok(step) => step.score,
+            Err(_) => game.pass().score,
+        };
+    }
+    total
+}
+
+/// `(score − random) / (oracle − random)`; `None` when the two references coincide.
+pub fn normalised(score: f64, random: f64, oracle: f64) -> Option<f64> {
+    let span = oracle - random;
+    (span.abs() > 1e-9).then(|| (score - random) / span)
+}

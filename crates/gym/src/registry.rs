@@ -1,0 +1,110 @@
+//! The list of environments.
+
+use std::collections::BTreeMap;
+
+use eyas_core::Seed;
+
+use crate::env::Env;
+use crate::envs;
+use crate::game::Slot;
+use crate::{EnvSpec, Game, KnobError, KnobValue, Knobs};
+
+type Reset = fn(Seed, &Knobs) -> Result<Box<dyn Game>, KnobError>;
+type Restore = fn(serde_json::Value) -> Result<Box<dyn Game>, serde_json::Error>;
+
+/// An environment that can be made by name.
+#[derive(Clone, Copy)]
+pub struct EnvEntry {
+    /// What it says of itself.
+    pub spec: &'static EnvSpec,
+    reset: Reset,
+    restore: Restore,
+}
+
+/// Why an environment could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum GymError {
+    /// No such environment.
+    #[error("unknown environment {name:?}{}; `eyas gym list` shows all", .nearest.as_ref().map(|n| format!(", did you mean {n:?}?")).unwrap_or_default())]
+    UnknownEnv {
+        /// The name given.
+        name: String,
+        /// The nearest known name, if one is near.
+        nearest: Option<String>,
+    },
+    /// Its knobs were refused.
+    #[error(transparent)]
+    Knob(#[from] KnobError),
+    /// A snapshot does not fit the environment.
+    #[error("snapshot of {env:?} cannot be read: {source}")]
+    Snapshot {
+        /// The environment.
+        env: String,
+        /// What was wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl EnvEntry {
+    fn of<E: Env>() -> Self {
+        Self {
+            spec: E::spec(),
+            reset: |seed, knobs| Ok(Box::new(Slot(E::reset(seed, knobs)?))),
+            restore: |value| Ok(Box::new(Slot(serde_json::from_value::<E>(value)?))),
+        }
+    }
+
+    /// Checks knobs and fills in defaults.
+    ///
+    /// # Errors
+    /// [`KnobError`] naming the knob.
+    pub fn knobs(&self, given: &BTreeMap<String, KnobValue>) -> Result<Knobs, KnobError> {
+        Knobs::resolve(self.spec.id, self.spec.knobs, given)
+    }
+
+    /// A fresh episode.
+    ///
+    /// # Errors
+    /// [`KnobError::Conflict`] when knobs contradict each other.
+    pub fn reset(&self, seed: Seed, knobs: &Knobs) -> Result<Box<dyn Game>, KnobError> {
+        (self.reset)(seed, knobs)
+    }
+
+    /// The state that [`Game::snapshot`] wrote.
+    ///
+    /// # Errors
+    /// [`GymError::Snapshot`] when the value is not such a state.
+    pub fn restore(&self, snapshot: serde_json::Value) -> Result<Box<dyn Game>, GymError> {
+        (self.restore)(snapshot).map_err(|source| GymError::Snapshot { env: self.spec.id.into(), source })
+    }
+}
+
+/// Every environment, in the order of the gallery.
+pub fn registry() -> Vec<EnvEntry> {
+    vec![
+        EnvEntry::of::<envs::Game2048>(),
+        EnvEntry::of::<envs::ShisenSho>(),
+        EnvEntry::of::<envs::Swap>(),
+        EnvEntry::of::<envs::FrozenLake>(),
+        EnvEntry::of::<envs::Sokoban>(),
+        EnvEntry::of::<envs::Referring>(),
+    ]
+}
+
+/// The environment called `name`.
+///
+/// # Errors
+/// [`GymError::UnknownEnv`] with the nearest known name.
+pub fn find(name: &str) -> Result<EnvEntry, GymError> {
+    let all = registry();
+    if let Some(entry) = all.iter().find(|e| e.spec.id == name) {
+        return Ok(*entry);
+    }
+    let nearest = all
+        .iter()
+        .map(|e| (strsim::damerau_levenshtein(e.spec.id, name), e.spec.id))
+        .min()
+        .filter(|(distance, id)| *distance <= id.len() / 2)
+        .map(|(_, id)| id.to_string());
+    Err(GymError::UnknownEnv { name: name.into(), nearest })
+}

@@ -1,0 +1,126 @@
+//! The decoder: embeddings -> hidden states.
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::params::{Params, Tensors};
+use crate::hf::Qwen25VlConfig;
+use crate::ops::{linear, rms_norm, swiglu};
+
+struct Layer {
+    norm1: usize,
+    q: (usize, usize),
+    k: (usize, usize),
+    v: (usize, usize),
+    out: usize,
+    norm2: usize,
+    gate: usize,
+    up: usize,
+    down: usize,
+}
+
+/// Positions of the decoder's parameters.
+pub struct TextModel {
+    eps: f32,
+    embed: usize,
+    layers: Vec<Layer>,
+    norm: usize,
+    head: usize,
+}
+
+impl TextModel {
+    /// Finds the decoder's parameters; `None` when one is missing.
+    pub fn new(config: &Qwen25VlConfig, params: &Params) -> Option<Self> {
+        let find = |name: String| params.position(&name);
+        let layers = (0..config.text.num_hidden_layers)
+            .map(|i| {
+                let at = |name: &str| format!("model.layers.{i}.{name}");
+                let affine = |name: &str| {
+                    Some((find(at(&format!("{name}.weight")))?, find(at(&format!("{name}.bias")))?))
+                };
+                Some(Layer {
+                    norm1: find(at("input_layernorm.weight"))?,
+                    q: affine("self_attn.q_proj")?,
+                    k: affine("self_attn.k_proj")?,
+                    v: affine("self_attn.v_proj")?,
+                    out: find(at("self_attn.o_proj.weight"))?,
+                    norm2: find(at("post_attention_layernorm.weight"))?,
+                    gate: find(at("mlp.gate_proj.weight"))?,
+                    up: find(at("mlp.up_proj.weight"))?,
+                    down: find(at("mlp.down_proj.weight"))?,
+                })
+            })
+            .collect::<Option<_>>()?;
+        let embed = find("model.embed_tokens.weight".into())?;
+        let head = if config.tie_word_embeddings { embed } else { find("lm_head.weight".into())? };
+        Some(Self {
+            eps: config.text.rms_norm_eps as f32,
+            embed,
+            layers,
+            norm: find("model.norm.weight".into())?,
+            head,
+        })
+    }
+
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The head's weight `[V, D]`.
+    pub fn head_weight(&self, w: &Tensors) -> Tensor<2> {
+        w.get(self.head)
+    }
+
+    /// Embeddings `[T, D]`: row `t` is the word embedding of `ids[t]`, or, where `visual[t]` says so,
+    /// that row of `features`.
+    pub fn embed(
+        &self, w: &Tensors, ids: &[u32], visual: &[Option<usize>], features: Option<Tensor<2>>,
+    ) -> Tensor<2> {
+        let table = w.get(self.embed);
+        let device = table.device();
+        let index = |rows: Vec<i64>| {
+            let n = rows.len();
+            Tensor::<1, Int>::from_data(TensorData::new(rows, [n]), &device)
+        };
+        let Some(features) = features else {
+            return table.select(0, index(ids.iter().map(|&id| i64::from(id)).collect()));
+        };
+        // Words are looked up apart and joined with the visual rows; one more gather sorts them.
+        let words: Vec<i64> =
+            ids.iter().zip(visual).filter(|(_, v)| v.is_none()).map(|(&id, _)| i64::from(id)).collect();
+        if words.is_empty() {
+            return features.select(0, index(visual.iter().flatten().map(|&v| v as i64).collect()));
+        }
+        let offset = words.len() as i64;
+        let mut word = 0;
+        let order = visual
+            .iter()
+            .map(|v| match v {
+                Some(row) => offset + *row as i64,
+                None => {
+                    word += 1;
+                    word - 1
+                }
+            })
+            .collect();
+        Tensor::cat(vec![table.select(0, index(words)), features], 0).select(0, index(order))
+    }
+
+    /// Hidden states `[T, D]` after the final norm. `attend(layer, q, k, v)` mixes the tokens; it is
+    /// where training (packed sequences) and decoding (cached keys and values) differ.
+    pub fn forward(
+        &self, w: &Tensors, mut x: Tensor<2>,
+        mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        for (i, layer) in self.layers.iter().enumerate() {
+            let h = rms_norm(x.clone(), w.get(layer.norm1), self.eps);
+            let affine = |(weight, bias): (usize, usize)| linear(h.clone(), w.get(weight), Some(w.get(bias)));
+            let mixed = attend(i, affine(layer.q), affine(layer.k), affine(layer.v));
+            x = x + linear(mixed, w.get(layer.out), None);
+            let h = rms_norm(x.clone(), w.get(layer.norm2), self.eps);
+            let gated = swiglu(linear(h.clone(), w.get(layer.gate), None), linear(h, w.get(layer.up), None));
+            x = x + linear(gated, w.get(layer.down), None);
+        }
+        rms_norm(x, w.get(self.norm), self.eps)
+    }
+}

@@ -1,0 +1,847 @@
+//! The tokenizer: byte-level BPE as in `tokenizer.json`, with special tokens kept apart from text.
+//!
+//! Text that comes from outside (an observation, a system prompt, a model's answer) is never allowed to
+//! become a special token: [`Tokenizer::encode_plain`] encodes `<|im_end|>` in it as the characters it is.
+//! Only [`Tokenizer::encode_template`], for text this program wrote itself, recognises special tokens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, SplitDelimiterBehavior};
+
+use super::template::Piece;
+
+/// The vocabulary, merges and added tokens.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// Settings around it that `transformers` reads.
+pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
+/// Bound on either file; released ones are near 11 MB.
+const MAX_FILE: u64 = 128 << 20;
+/// Bound on token ids, far above any released vocabulary.
+const MAX_ID: u32 = 1 << 22;
+
+/// How text is cut into words before byte pairs are merged, for tokenizers trained here. Up to four digits
+/// stay together, so that a whole small number can be one token.
+const WORDS: &str =
+    r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,4}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// Special tokens of a tokenizer trained here; the index is the id.
+const SPECIAL: [&str; 8] = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+];
+
+/// Why a tokenizer was refused, or could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizerError {
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is larger than any tokenizer.
+    #[error("{path}: more than {most} bytes, too large for a tokenizer")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound in bytes.
+        most: u64,
+    },
+    /// The file is not a tokenizer.
+    #[error("tokenizer.json: {reason}")]
+    Damaged {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A well-formed tokenizer of a kind that is not supported.
+    #[error("tokenizer.json: `{field}` {reason}")]
+    Unsupported {
+        /// Dotted path of the field.
+        field: String,
+        /// What was expected.
+        reason: String,
+    },
+    /// A token every Qwen2.5-VL tokenizer has is missing or not special.
+    #[error("tokenizer.json: `{token}` is not among the special added tokens; is this a Qwen2.5-VL tokenizer?")]
+    MissingSpecial {
+        /// The token.
+        token: String,
+    },
+    /// Ordinary text was encoded to a special token.
+    #[error("ordinary text was encoded to the special token `{token}`; the tokenizer cannot keep them apart")]
+    SpecialInText {
+        /// The token.
+        token: String,
+    },
+    /// No token has that id.
+    #[error("no token has the id {id}")]
+    UnknownId {
+        /// The id.
+        id: u32,
+    },
+    /// Text could not be encoded.
+    #[error("encoding failed: {reason}")]
+    Encode {
+        /// What the tokenizer said.
+        reason: String,
+    },
+    /// A tokenizer of that size or with those tags cannot be trained.
+    #[error("cannot train a tokenizer: {reason}")]
+    Train {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Ids of the special tokens that the rest of the program names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpecialTokens {
+    /// `<|endoftext|>`: ends a document; also the padding.
+    pub endoftext: u32,
+    /// `<|im_start|>`: begins a turn.
+    pub im_start: u32,
+    /// `<|im_end|>`: ends a turn.
+    pub im_end: u32,
+    /// `<|vision_start|>`
+    pub vision_start: u32,
+    /// `<|vision_end|>`
+    pub vision_end: u32,
+    /// `<|image_pad|>`: placeholder of an image's visual tokens.
+    pub image_pad: u32,
+    /// `<|video_pad|>`: placeholder of a video's visual tokens.
+    pub video_pad: u32,
+}
+
+/// Text of some tokens and where each token is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// The text. Bytes that are no UTF-8 became U+FFFD.
+    pub text: String,
+    /// For each token the bytes of `text` it had a part in. Where a character is split across tokens, each
+    /// of them covers the whole character, so neighbouring ranges may overlap by one character.
+    pub spans: Vec<Range<usize>>,
+}
+
+/// Pieces of a conversation as token ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chunk {
+    /// Text that was given.
+    Given(Vec<u32>),
+    /// What the assistant wrote, with its end of turn where the pieces had one.
+    Assistant(Vec<u32>),
+    /// The place of one image's placeholders.
+    Image,
+}
+
+/// A byte-level BPE tokenizer with the special tokens of Qwen2.5-VL.
+#[derive(Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    json: String,
+    config_json: String,
+    /// Bytes of each token by id; none where no token has the id.
+    bytes: Vec<Option<Box<[u8]>>>,
+    /// Every special token, by id.
+    specials: BTreeMap<u32, String>,
+    finder: Finder,
+    named: SpecialTokens,
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer").field("vocab_size", &self.vocab_size()).field("named", &self.named).finish()
+    }
+}
+
+impl Tokenizer {
+    /// Loads `tokenizer.json` from a model folder, and keeps `tokenizer_config.json` where there is one.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] when the file is absent, damaged, or not a tokenizer of this kind.
+    pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
+        let json = read_text(&folder.join(TOKENIZER_FILE))?;
+        let config = folder.join(TOKENIZER_CONFIG_FILE);
+        let config = if config.is_file() { Some(read_text(&config)?) } else { None };
+        Self::from_json(json, config)
+    }
+
+    /// Builds a tokenizer from the text of `tokenizer.json` and, where there is one, `tokenizer_config.json`.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`].
+    pub fn from_json(json: String, config_json: Option<String>) -> Result<Self, TokenizerError> {
+        let value: Value = serde_json::from_str(&json).map_err(|e| damaged(e.to_string()))?;
+        check_kind(&value)?;
+        let added = read_added(&value)?;
+        let mut inner = tokenizers::Tokenizer::from_str(&json).map_err(|e| damaged(e.to_string()))?;
+        inner.set_encode_special_tokens(true);
+        // Either would change what is encoded behind the caller's back.
+        inner.with_truncation(None).map_err(|e| damaged(e.to_string()))?;
+        inner.with_padding(None);
+
+        let bytes = byte_table(&inner, &added)?;
+        let specials: BTreeMap<u32, String> =
+            added.iter().filter(|t| t.special).map(|t| (t.id, t.content.clone())).collect();
+        let named = name_specials(&specials)?;
+        let finder = Finder::new(specials.iter().map(|(&id, content)| (content.clone(), id)));
+        let config_json = config_json.unwrap_or_else(|| config_json_for(&added));
+        Ok(Self { inner, json, config_json, bytes, specials, finder, named })
+    }
+
+    /// Trains a small tokenizer on `corpus`: special tokens first (`<|endoftext|>` is 0), then `tags`, the 256
+    /// bytes, and pairs merged while they occur at least twice.
+    ///
+    /// `vocab_size` is the most tokens it may have; a small corpus gives fewer. `tags` are added tokens that
+    /// are not special: text and model may write them. The result depends on nothing but the arguments.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Train`] when `vocab_size` leaves no room for bytes, or a tag is empty or repeated.
+    pub fn train_tiny(
+        corpus: impl Iterator<Item = String>, vocab_size: usize, tags: &[&str],
+    ) -> Result<Self, TokenizerError> {
+        let fixed: Vec<&str> = SPECIAL.iter().chain(tags).copied().collect();
+        if let Some((i, tag)) = fixed.iter().enumerate().find(|(i, t)| t.is_empty() || fixed[..*i].contains(t)) {
+            let what = if tag.is_empty() { "is empty" } else { "is there twice" };
+            return Err(TokenizerError::Train { reason: format!("tag {} ({tag:?}) {what}", i - SPECIAL.len()) });
+        }
+        let least = fixed.len() + 256;
+        if vocab_size < least || vocab_size > MAX_ID as usize {
+            let reason = format!("vocab_size {vocab_size} is not in {least}..={MAX_ID}");
+            return Err(TokenizerError::Train { reason });
+        }
+        let words = count_words(corpus, &fixed)?;
+        let merges = learn_merges(words, vocab_size - least);
+        Self::from_json(tokenizer_json(&fixed, &merges), None)
+    }
+
+    /// The text of `tokenizer.json`, as loaded or trained.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The text of `tokenizer_config.json`, as loaded, or made to fit.
+    pub fn config_json(&self) -> &str {
+        &self.config_json
+    }
+
+    /// The text of a `generation_config.json`: which tokens begin, end and pad.
+    pub fn generation_config_json(&self) -> String {
+        let value = json!({
+            "bos_token_id": self.named.endoftext,
+            "do_sample": true,
+            "eos_token_id": self.eos_ids(),
+            "pad_token_id": self.named.endoftext,
+        });
+        format!("{value:#}\n")
+    }
+
+    /// One more than the largest token id. A model's embedding may have more rows.
+    pub fn vocab_size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Ids of the tokens with a meaning of their own.
+    pub fn special_tokens(&self) -> &SpecialTokens {
+        &self.named
+    }
+
+    /// Id of a token by its exact content; for tokens with characters outside printable ASCII the content is
+    /// in the byte-level spelling.
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// Ids that end a turn: `<|im_end|>` and `<|endoftext|>`.
+    pub fn eos_ids(&self) -> [u32; 2] {
+        [self.named.im_end, self.named.endoftext]
+    }
+
+    /// Special tokens that only the program may write: all but [`Self::eos_ids`], ascending.
+    pub fn special_ids(&self) -> Vec<u32> {
+        let eos = self.eos_ids();
+        self.specials.keys().copied().filter(|id| !eos.contains(id)).collect()
+    }
+
+    /// Ids below `rows` (of a model's output) that sampling must never produce: [`Self::special_ids`] and
+    /// rows that no token has. Ascending.
+    pub fn never_sampled(&self, rows: usize) -> Vec<u32> {
+        let special = self.special_ids();
+        (0..rows as u32).filter(|id| special.contains(id) || self.token_bytes(*id).is_err()).collect()
+    }
+
+    /// Encodes text from outside: special tokens written in it are encoded as the characters they are.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Encode`], and [`TokenizerError::SpecialInText`] for a tokenizer whose merges alone
+    /// produce a special token.
+    pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let encoded =
+            self.inner.encode_fast(text, false).map_err(|e| TokenizerError::Encode { reason: e.to_string() })?;
+        let ids = encoded.get_ids().to_vec();
+        match ids.iter().find_map(|id| self.specials.get(id)) {
+            Some(token) => Err(TokenizerError::SpecialInText { token: token.clone() }),
+            None => Ok(ids),
+        }
+    }
+
+    /// Encodes text the program wrote: special tokens in it become their ids.
+    ///
+    /// # Errors
+    /// As [`Self::encode_plain`].
+    pub fn encode_template(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let mut ids = Vec::new();
+        for part in self.finder.split(text) {
+            match part {
+                Part::Text(text) => ids.extend(self.encode_plain(text)?),
+                Part::Token(id) => ids.push(id),
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Encodes pieces of a conversation.
+    ///
+    /// Template and user text between two special tokens is encoded together, as it would be in the rendered
+    /// conversation, so the ids are those of `transformers` for text without special tokens in it. What the
+    /// assistant wrote is encoded by itself, because when it is sampled it starts on a token of its own.
+    ///
+    /// # Errors
+    /// As [`Self::encode_plain`].
+    pub fn encode_pieces(&self, pieces: &[Piece]) -> Result<Vec<Chunk>, TokenizerError> {
+        let mut chunks = Chunks::default();
+        for piece in pieces {
+            match piece {
+                Piece::Template(text) => {
+                    for part in self.finder.split(text) {
+                        match part {
+                            Part::Text(text) => chunks.text.push_str(text),
+                            Part::Token(id) => {
+                                chunks.flush_text(self)?;
+                                chunks.given().push(id);
+                            }
+                        }
+                    }
+                }
+                Piece::User(text) => chunks.text.push_str(text),
+                Piece::Image => {
+                    chunks.flush_text(self)?;
+                    chunks.done.push(Chunk::Image);
+                }
+                Piece::Assistant(text) => {
+                    chunks.flush_text(self)?;
+                    chunks.assistant().extend(self.encode_plain(text)?);
+                }
+                Piece::EndOfTurn => {
+                    chunks.flush_text(self)?;
+                    chunks.assistant().push(self.named.im_end);
+                }
+            }
+        }
+        chunks.flush_text(self)?;
+        Ok(chunks.done)
+    }
+
+    /// Bytes of one token; not always UTF-8 by themselves. Special tokens give their name.
+    ///
+    /// # Errors
+    /// [`TokenizerError::UnknownId`].
+    pub fn token_bytes(&self, id: u32) -> Result<&[u8], TokenizerError> {
+        self.bytes.get(id as usize).and_then(|b| b.as_deref()).ok_or(TokenizerError::UnknownId { id })
+    }
+
+    /// Text of tokens, special ones included. Bytes that are no UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// [`TokenizerError::UnknownId`].
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        let mut bytes = Vec::new();
+        for &id in ids {
+            bytes.extend_from_slice(self.token_bytes(id)?);
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Text of tokens, as [`Self::decode`], and the part of it that each token covers.
+    ///
+    /// # Errors
+    /// [`TokenizerError::UnknownId`].
+    pub fn decode_spans(&self, ids: &[u32]) -> Result<Decoded, TokenizerError> {
+        let mut bytes = Vec::new();
+        let mut ends = Vec::with_capacity(ids.len());
+        for &id in ids {
+            bytes.extend_from_slice(self.token_bytes(id)?);
+            ends.push(bytes.len());
+        }
+        // For every byte, the start and end in the text of the character it belongs to.
+        let mut places: Vec<Range<usize>> = Vec::with_capacity(bytes.len());
+        let mut text = String::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                let start = text.len();
+                text.push(c);
+                places.extend((0..c.len_utf8()).map(|_| start..text.len()));
+            }
+            if !chunk.invalid().is_empty() {
+                let start = text.len();
+                text.push(char::REPLACEMENT_CHARACTER);
+                places.extend(chunk.invalid().iter().map(|_| start..text.len()));
+            }
+        }
+        let mut start = 0;
+        let spans = ends.into_iter().map(|end| {
+            let span = match places.get(start..end) {
+                Some([first, .., last]) => first.start..last.end,
+                Some([only]) => only.clone(),
+                // A token without bytes covers nothing, at its place.
+                _ => {
+                    let at = places.get(start).map_or(text.len(), |p| p.start);
+                    at..at
+                }
+            };
+            start = end;
+            span
+        });
+        let spans = spans.collect();
+        Ok(Decoded { text, spans })
+    }
+}
+
+/// Chunks being put together, and the text not yet encoded.
+#[derive(Default)]
+struct Chunks {
+    done: Vec<Chunk>,
+    text: String,
+}
+
+impl Chunks {
+    fn flush_text(&mut self, tokenizer: &Tokenizer) -> Result<(), TokenizerError> {
+        if !self.text.is_empty() {
+            let ids = tokenizer.encode_plain(&std::mem::take(&mut self.text))?;
+            self.given().extend(ids);
+        }
+        Ok(())
+    }
+
+    /// The last chunk, after starting one of given text where it is not.
+    fn given(&mut self) -> &mut Vec<u32> {
+        if !matches!(self.done.last(), Some(Chunk::Given(_))) {
+            self.done.push(Chunk::Given(Vec::new()));
+        }
+        self.last_ids()
+    }
+
+    fn assistant(&mut self) -> &mut Vec<u32> {
+        if !matches!(self.done.last(), Some(Chunk::Assistant(_))) {
+            self.done.push(Chunk::Assistant(Vec::new()));
+        }
+        self.last_ids()
+    }
+
+    fn last_ids(&mut self) -> &mut Vec<u32> {
+        match self.done.last_mut() {
+            Some(Chunk::Given(ids) | Chunk::Assistant(ids)) => ids,
+            _ => unreachable!("both callers just made sure of it"),
+        }
+    }
+}
+
+fn damaged(reason: String) -> TokenizerError {
+    TokenizerError::Damaged { reason }
+}
+
+fn read_text(path: &Path) -> Result<String, TokenizerError> {
+    let error = |source| TokenizerError::Io { path: path.to_path_buf(), source };
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+    if read.map_err(error)? as u64 > MAX_FILE {
+        return Err(TokenizerError::TooLarge { path: path.to_path_buf(), most: MAX_FILE });
+    }
+    Ok(text)
+}
+
+/// Refuses tokenizers that would not round-trip, are not repeatable, or add text of their own.
+fn check_kind(value: &Value) -> Result<(), TokenizerError> {
+    let refuse = |field: &str, reason: &str| {
+        Err(TokenizerError::Unsupported { field: field.to_string(), reason: reason.to_string() })
+    };
+    if value["model"]["type"] != "BPE" {
+        return refuse("model.type", "must be BPE");
+    }
+    if !value["model"]["dropout"].is_null() {
+        return refuse("model.dropout", "must be null: encoding has to be repeatable");
+    }
+    if value["decoder"]["type"] != "ByteLevel" {
+        return refuse("decoder.type", "must be ByteLevel");
+    }
+    let before = &value["pre_tokenizer"];
+    let steps = before["pretokenizers"].as_array().map_or(std::slice::from_ref(before), Vec::as_slice);
+    match steps.iter().find(|step| step["type"] == "ByteLevel") {
+        None => refuse("pre_tokenizer", "must include ByteLevel"),
+        Some(step) if step["add_prefix_space"] == true => {
+            refuse("pre_tokenizer.add_prefix_space", "must be false: it would change the text")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// One added token of `tokenizer.json`.
+struct Added {
+    id: u32,
+    content: String,
+    special: bool,
+}
+
+fn read_added(value: &Value) -> Result<Vec<Added>, TokenizerError> {
+    let list = value["added_tokens"].as_array().ok_or_else(|| damaged("`added_tokens` is missing".into()))?;
+    let mut added = Vec::with_capacity(list.len());
+    for (i, token) in list.iter().enumerate() {
+        let bad = |what: &str| damaged(format!("`added_tokens[{i}]` {what}"));
+        let id = token["id"].as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| bad("has no id"))?;
+        let content = token["content"].as_str().filter(|c| !c.is_empty()).ok_or_else(|| bad("has no content"))?;
+        let special = token["special"] == true;
+        // Special tokens are found by their exact content here.
+        if special && ["lstrip", "rstrip", "single_word"].iter().any(|key| token[key] == true) {
+            let field = format!("added_tokens[{i}]");
+            let reason = "is special and strips or needs the space around it".to_string();
+            return Err(TokenizerError::Unsupported { field, reason });
+        }
+        added.push(Added { id, content: content.to_string(), special });
+    }
+    Ok(added)
+}
+
+fn name_specials(specials: &BTreeMap<u32, String>) -> Result<SpecialTokens, TokenizerError> {
+    let find = |token: &str| {
+        let found = specials.iter().find(|(_, content)| *content == token);
+        found.map(|(&id, _)| id).ok_or_else(|| TokenizerError::MissingSpecial { token: token.to_string() })
+    };
+    Ok(SpecialTokens {
+        endoftext: find("<|endoftext|>")?,
+        im_start: find("<|im_start|>")?,
+        im_end: find("<|im_end|>")?,
+        vision_start: find("<|vision_start|>")?,
+        vision_end: find("<|vision_end|>")?,
+        image_pad: find("<|image_pad|>")?,
+        video_pad: find("<|video_pad|>")?,
+    })
+}
+
+/// Bytes of every token by id. Checks that each byte has a token, so that any text can be encoded.
+fn byte_table(
+    inner: &tokenizers::Tokenizer, added: &[Added],
+) -> Result<Vec<Option<Box<[u8]>>>, TokenizerError> {
+    let chars = byte_chars();
+    let byte_of: BTreeMap<char, u8> = (0..=255u8).map(|b| (chars[b as usize], b)).collect();
+    let mut tokens: Vec<(u32, String)> = inner.get_vocab(false).into_iter().map(|(s, id)| (id, s)).collect();
+    tokens.sort();
+    let most = tokens.iter().map(|(id, _)| *id).chain(added.iter().map(|t| t.id)).max().unwrap_or(0);
+    if most >= MAX_ID {
+        return Err(damaged(format!("a token has the id {most}; ids must be below {MAX_ID}")));
+    }
+    let mut table: Vec<Option<Box<[u8]>>> = vec![None; most as usize + 1];
+    let mut bytes_seen = BTreeSet::new();
+    for (id, token) in tokens {
+        let mapped: Option<Vec<u8>> = token.chars().map(|c| byte_of.get(&c).copied()).collect();
+        // The decoder takes a token with characters outside the byte alphabet as it is.
+        let bytes = mapped.unwrap_or_else(|| token.into_bytes());
+        if let [byte] = bytes.as_slice() {
+            bytes_seen.insert(*byte);
+        }
+        table[id as usize] = Some(bytes.into());
+    }
+    if let Some(byte) = (0..=255u8).find(|b| !bytes_seen.contains(b)) {
+        return Err(damaged(format!("no token stands for the byte {byte:#04x}, so some text has no encoding")));
+    }
+    for token in added {
+        if inner.token_to_id(&token.content) != Some(token.id) {
+            return Err(damaged(format!("the added token {:?} does not have its id {}", token.content, token.id)));
+        }
+        table[token.id as usize] = Some(token.content.as_bytes().into());
+    }
+    Ok(table)
+}
+
+/// The character that stands for each byte in a byte-level vocabulary: itself where it is printable, else the
+/// next one from U+0100.
+fn byte_chars() -> [char; 256] {
+    let mut chars = ['\0'; 256];
+    let mut next = 0x100u32;
+    for (byte, slot) in (0u8..=255).zip(chars.iter_mut()) {
+        *slot = match byte {
+            b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF => char::from(byte),
+            _ => {
+                let c = char::from_u32(next).unwrap_or(char::REPLACEMENT_CHARACTER);
+                next += 1;
+                c
+            }
+        };
+    }
+    chars
+}
+
+/// A stretch of text, or a token found in it.
+enum Part<'a> {
+    Text(&'a str),
+    Token(u32),
+}
+
+/// Finds tokens in text: the first from the left, the longest where several start together.
+#[derive(Clone, Debug)]
+struct Finder {
+    /// Longest first.
+    tokens: Vec<(String, u32)>,
+    /// Which bytes start a token.
+    starts: [bool; 256],
+}
+
+impl Finder {
+    fn new(tokens: impl Iterator<Item = (String, u32)>) -> Self {
+        let mut tokens: Vec<_> = tokens.collect();
+        tokens.sort_by_key(|(content, _)| std::cmp::Reverse(content.len()));
+        let mut starts = [false; 256];
+        for (content, _) in &tokens {
+            if let Some(&byte) = content.as_bytes().first() {
+                starts[byte as usize] = true;
+            }
+        }
+        Self { tokens, starts }
+    }
+
+    fn split<'a>(&self, text: &'a str) -> Vec<Part<'a>> {
+        let mut parts = Vec::new();
+        let (mut taken, mut at) = (0, 0);
+        while at < text.len() {
+            let found = match self.starts[text.as_bytes()[at] as usize] {
+                // On bytes, because `at` may be inside a character; a match starts on one nevertheless.
+                true => self.tokens.iter().find(|(t, _)| text.as_bytes()[at..].starts_with(t.as_bytes())),
+                false => None,
+            };
+            let Some((content, id)) = found else {
+                at += 1;
+                continue;
+            };
+            if taken < at {
+                parts.push(Part::Text(&text[taken..at]));
+            }
+            parts.push(Part::Token(*id));
+            at += content.len();
+            taken = at;
+        }
+        if taken < text.len() {
+            parts.push(Part::Text(&text[taken..]));
+        }
+        parts
+    }
+}
+
+/// How often each word occurs, as bytes. Fixed tokens in the text are no part of words.
+fn count_words(
+    corpus: impl Iterator<Item = String>, fixed: &[&str],
+) -> Result<BTreeMap<Vec<u8>, u64>, TokenizerError> {
+    let failed = |e: tokenizers::Error| TokenizerError::Train { reason: e.to_string() };
+    let pattern = SplitPattern::Regex(WORDS.to_string());
+    let splitter = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(failed)?;
+    let finder = Finder::new(fixed.iter().map(|t| (t.to_string(), 0)));
+    let mut words: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+    for text in corpus {
+        for part in finder.split(&text) {
+            let Part::Text(part) = part else { continue };
+            let mut pieces = PreTokenizedString::from(part);
+            splitter.pre_tokenize(&mut pieces).map_err(failed)?;
+            for (word, _, _) in pieces.get_splits(OffsetReferential::Original, OffsetType::Byte) {
+                *words.entry(word.as_bytes().to_vec()).or_default() += 1;
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// Byte pair encoding: merges the most frequent pair of neighbours (the lowest ids among equals) until there
+/// are `room` new tokens or no pair occurs twice. Gives the two halves of each merge in order.
+///
+/// Written here because the `tokenizers` trainer breaks ties in the order of its hash tables.
+fn learn_merges(words: BTreeMap<Vec<u8>, u64>, room: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut symbols: Vec<Vec<u8>> = (0..=255u8).map(|b| vec![b]).collect();
+    let mut id_of: BTreeMap<Vec<u8>, usize> = symbols.iter().cloned().zip(0..).collect();
+    let mut words: Vec<(Vec<usize>, u64)> =
+        words.into_iter().map(|(word, n)| (word.into_iter().map(usize::from).collect(), n)).collect();
+    let mut pairs = Pairs::default();
+    for (i, (word, n)) in words.iter().enumerate() {
+        pairs.add(i, word, *n);
+    }
+
+    let mut merges = Vec::new();
+    while symbols.len() < 256 + room {
+        let Some((left, right)) = pairs.most_frequent() else { break };
+        let (a, b) = (symbols[left].clone(), symbols[right].clone());
+        let merged = [a.as_slice(), b.as_slice()].concat();
+        // Two pairs can spell the same token; it keeps one id.
+        let id = *id_of.entry(merged.clone()).or_insert_with(|| {
+            symbols.push(merged);
+            symbols.len() - 1
+        });
+        merges.push((a, b));
+        for i in pairs.words_with((left, right)) {
+            let (word, n) = &mut words[i];
+            pairs.remove(i, word, *n);
+            *word = merge(word, (left, right), id);
+            pairs.add(i, word, *n);
+        }
+    }
+    merges
+}
+
+fn merge(word: &[usize], pair: (usize, usize), id: usize) -> Vec<usize> {
+    let mut merged = Vec::with_capacity(word.len());
+    let mut at = 0;
+    while at < word.len() {
+        if word[at..].starts_with(&[pair.0, pair.1]) {
+            merged.push(id);
+            at += 2;
+        } else {
+            merged.push(word[at]);
+            at += 1;
+        }
+    }
+    merged
+}
+
+/// How often each pair of neighbours occurs, and in which words.
+#[derive(Default)]
+struct Pairs(BTreeMap<(usize, usize), (u64, BTreeMap<usize, usize>)>);
+
+impl Pairs {
+    fn add(&mut self, index: usize, word: &[usize], n: u64) {
+        for w in word.windows(2) {
+            let (count, places) = self.0.entry((w[0], w[1])).or_default();
+            *count += n;
+            *places.entry(index).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, index: usize, word: &[usize], n: u64) {
+        for w in word.windows(2) {
+            let key = (w[0], w[1]);
+            let Some((count, places)) = self.0.get_mut(&key) else { continue };
+            *count = count.saturating_sub(n);
+            if let Some(times) = places.get_mut(&index) {
+                *times -= 1;
+                if *times == 0 {
+                    places.remove(&index);
+                }
+            }
+            if places.is_empty() {
+                self.0.remove(&key);
+            }
+        }
+    }
+
+    /// The first of the most frequent pairs, if it occurs at least twice.
+    fn most_frequent(&self) -> Option<(usize, usize)> {
+        let mut best = None;
+        let mut most = 1;
+        for (&pair, (count, _)) in &self.0 {
+            if *count > most {
+                (best, most) = (Some(pair), *count);
+            }
+        }
+        best
+    }
+
+    fn words_with(&self, pair: (usize, usize)) -> Vec<usize> {
+        self.0.get(&pair).map_or(Vec::new(), |(_, places)| places.keys().copied().collect())
+    }
+}
+
+/// The text of `tokenizer.json` for `fixed` tokens, the bytes and `merges`.
+fn tokenizer_json(fixed: &[&str], merges: &[(Vec<u8>, Vec<u8>)]) -> String {
+    let chars = byte_chars();
+    let spell = |bytes: &[u8]| bytes.iter().map(|&b| chars[b as usize]).collect::<String>();
+    let mut vocab = serde_json::Map::new();
+    let mut add = |token: String| {
+        let next = vocab.len();
+        vocab.entry(token).or_insert_with(|| json!(next));
+    };
+    fixed.iter().for_each(|token| add(token.to_string()));
+    (0..=255u8).for_each(|b| add(spell(&[b])));
+    merges.iter().for_each(|(a, b)| add(spell(&[a.as_slice(), b].concat())));
+    let merges: Vec<String> = merges.iter().map(|(a, b)| format!("{} {}", spell(a), spell(b))).collect();
+
+    let added: Vec<Value> = (0..).zip(fixed).map(|(id, content)| added_json(id, content)).collect();
+    let byte_level =
+        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false});
+    let value = json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": added,
+        "normalizer": null,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Isolated", "invert": false},
+            byte_level,
+        ]},
+        "post_processor": byte_level,
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+            "vocab": vocab,
+            "merges": merges,
+        },
+    });
+    format!("{value:#}\n")
+}
+
+fn added_json(id: u32, content: &str) -> Value {
+    let special = SPECIAL.contains(&content);
+    json!({
+        "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": special,
+    })
+}
+
+/// The text of a `tokenizer_config.json` with which `transformers` uses `tokenizer.json` as it is.
+fn config_json_for(added: &[Added]) -> String {
+    let mut decoder = serde_json::Map::new();
+    for token in added {
+        let entry = json!({
+            "content": token.content, "lstrip": false, "normalized": false, "rstrip": false,
+            "single_word": false, "special": token.special,
+        });
+        decoder.insert(token.id.to_string(), entry);
+    }
+    let special: Vec<&str> = added.iter().filter(|t| t.special).map(|t| t.content.as_str()).collect();
+    let value = json!({
+        "added_tokens_decoder": decoder,
+        "additional_special_tokens": special,
+        "bos_token": null,
+        "clean_up_tokenization_spaces": false,
+        "eos_token": "<|im_end|>",
+        "model_max_length": 131072,
+        "pad_token": "<|endoftext|>",
+        "processor_class": "Qwen2_5_VLProcessor",
+        "split_special_tokens": false,
+        // The class of the architecture puts its own word pattern in place of the file's.
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "unk_token": null,
+    });
+    format!("{value:#}\n")
+}

@@ -1,0 +1,16 @@
+//! HF folder -> policy: architecture, image processor, tokenizer, fused operations.
+//!
+//! The only crate that names the tensor library, and the only one where `unsafe` occurs (strided
+//! matrix products and buffers shared between tasks; every block says why it is sound).
+
+pub mod arch;
+pub mod hf;
+pub mod image_file;
+pub mod ops;
+pub mod policy;
+pub mod processor;
+
+pub use policy::{
+    AdamW, Decoder, Features, Feed, ImageStore, Origin, Policy, PolicyError, Sampled, Sampling, ScoreOptions, Scored,
+    SequenceId, Targets, Update, Upstream, sample,
+};

@@ -1,0 +1,164 @@
+//! The policy: the seam between tensors and everything else.
+//!
+//! Outside this crate a policy is scored ([`Policy::score`]), trained ([`Policy::accumulate`],
+//! [`Policy::apply`]) and sampled ([`Decoder`]); nobody else sees a tensor.
+
+mod decode;
+mod error;
+mod optimizer;
+mod pack;
+mod sample;
+mod score;
+mod vision_cache;
+
+pub use decode::{Decoder, Feed, SequenceId};
+pub use error::PolicyError;
+pub use optimizer::{AdamW, Update};
+pub use pack::{Origin, Targets};
+pub use sample::{Sampled, Sampling, sample};
+pub use score::{ScoreOptions, Scored, Upstream};
+pub use vision_cache::Features;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use eyas_core::ImageId;
+
+use crate::arch::{Params, Tensors, TextModel, VisionModel};
+use crate::hf::Qwen25VlConfig;
+use crate::processor::{ImageProcessor, Patches};
+use optimizer::Moments;
+
+/// A vision-language policy with its optimizer state.
+pub struct Policy {
+    config: Qwen25VlConfig,
+    processor: ImageProcessor,
+    device: Device,
+    params: Params,
+    /// Tensors without gradients, for rollout and scoring.
+    weights: Tensors,
+    text: TextModel,
+    vision: VisionModel,
+    frozen: Vec<String>,
+    grads: Vec<Vec<f32>>,
+    moments: Moments,
+}
+
+impl Policy {
+    /// A policy on the CPU from a configuration and its weights (f32, by checkpoint name).
+    ///
+    /// # Errors
+    /// [`PolicyError::MissingWeights`] when a parameter of the architecture is absent.
+    pub fn new(
+        config: Qwen25VlConfig, processor: ImageProcessor, values: BTreeMap<String, Vec<f32>>,
+    ) -> Result<Self, PolicyError> {
+        let params = Params::new(&config.tensor_shapes(), values);
+        let text = TextModel::new(&config, &params).ok_or(PolicyError::MissingWeights)?;
+        let vision = VisionModel::new(&config.vision, &params).ok_or(PolicyError::MissingWeights)?;
+        let device = Device::flex();
+        let weights = params.tensors(&device, |_| false);
+        let (grads, moments) = (Vec::new(), Moments::default());
+        Ok(Self { config, processor, device, params, weights, text, vision, frozen: Vec::new(), grads, moments })
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> &Qwen25VlConfig {
+        &self.config
+    }
+
+    /// The image processor.
+    pub fn processor(&self) -> &ImageProcessor {
+        &self.processor
+    }
+
+    /// The parameters in the order of their names.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Parameters whose name starts with one of `prefixes` are no longer trained.
+    pub fn freeze(&mut self, prefixes: &[String]) {
+        self.frozen = prefixes.to_vec();
+    }
+
+    /// One optimizer step with the gradients accumulated so far, which are cleared. Gradients that are
+    /// not finite change nothing and are reported.
+    pub fn apply(&mut self, settings: &AdamW) -> Update {
+        let grads = std::mem::take(&mut self.grads);
+        if grads.is_empty() {
+            return Update { grad_norm: 0.0, applied: false };
+        }
+        let update = optimizer::step(&mut self.params, &mut self.moments, &grads, settings);
+        if update.applied {
+            self.weights = self.params.tensors(&self.device, |_| false);
+        }
+        update
+    }
+
+    /// The gradients accumulated so far, by parameter name; for tests.
+    pub fn gradients(&self) -> Vec<(&str, &[f32])> {
+        self.params.entries().iter().zip(&self.grads).map(|(p, g)| (p.name.as_str(), g.as_slice())).collect()
+    }
+
+    /// BLAKE3 over names and values of all parameters.
+    pub fn weights_hash(&self) -> String {
+        crate::hf::weights_hash(self.params.entries().iter().map(|p| (p.name.as_str(), p.value.as_slice())))
+    }
+
+    fn trains(&self, name: &str) -> bool {
+        !self.frozen.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+
+    /// Merged rows and columns of an image's visual tokens.
+    fn merged(&self, patches: &Patches) -> (usize, usize) {
+        let merge = self.config.vision.spatial_merge_size;
+        (patches.grid[1] / merge, patches.grid[2] / merge)
+    }
+}
+
+/// Images ready for the vision tower, by content hash. Processing happens once per distinct image.
+#[derive(Clone, Default)]
+pub struct ImageStore {
+    patches: BTreeMap<ImageId, Arc<Patches>>,
+}
+
+impl ImageStore {
+    /// Processes `images` that are not there yet, in parallel.
+    ///
+    /// # Errors
+    /// When an image cannot be processed (see the processor's errors).
+    pub fn add<'a>(
+        &mut self, processor: &ImageProcessor, images: impl IntoIterator<Item = &'a eyas_core::Image>,
+    ) -> Result<(), PolicyError> {
+        use rayon::prelude::*;
+        let mut fresh: BTreeMap<ImageId, &eyas_core::Image> = BTreeMap::new();
+        for image in images {
+            if !self.patches.contains_key(&image.id()) {
+                fresh.insert(image.id(), image);
+            }
+        }
+        let fresh: Vec<_> = fresh.into_iter().collect();
+        let done = fresh
+            .par_iter()
+            .map(|(id, image)| Ok((*id, Arc::new(processor.process(image)?))))
+            .collect::<Result<Vec<_>, PolicyError>>()?;
+        self.patches.extend(done);
+        Ok(())
+    }
+
+    /// Adds patches that were made elsewhere.
+    pub fn insert(&mut self, id: ImageId, patches: Patches) {
+        self.patches.insert(id, Arc::new(patches));
+    }
+
+    /// The patches of an image.
+    pub fn get(&self, id: ImageId) -> Option<&Arc<Patches>> {
+        self.patches.get(&id)
+    }
+
+    /// Forgets all images.
+    pub fn clear(&mut self) {
+        self.patches.clear();
+    }
+}

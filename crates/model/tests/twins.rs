@@ -1,0 +1,104 @@
+//! Every fused operation against its plain twin: forward and gradient.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use eyas_core::Seed;
+use eyas_model::ops::{self, Family, HeadOptions, Rope, Segments, plain};
+
+fn random(rows: usize, cols: usize, seed: u64) -> Tensor<2> {
+    let mut rng = Seed::new(seed).rng();
+    let data: Vec<f32> = (0..rows * cols).map(|_| rng.normal() as f32).collect();
+    Tensor::<2>::from_data(TensorData::new(data, [rows, cols]), &Device::flex().autodiff()).require_grad()
+}
+
+fn vec(t: Tensor<2>) -> Vec<f32> {
+    t.into_data().try_into_vec::<f32>().unwrap()
+}
+
+fn close(a: &[f32], b: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    let scale = b.iter().fold(1f32, |m, v| m.max(v.abs()));
+    let worst = a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0f32, f32::max);
+    assert!(worst <= tolerance * scale, "{what}: {worst} of {scale}");
+}
+
+/// Runs both versions on the same inputs and compares outputs (1e-5) and gradients (1e-4).
+fn compare<const N: usize>(
+    name: &str, inputs: [Tensor<2>; N], fused: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+    plain: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+) {
+    let (a, b) = (fused(inputs.clone()), plain(inputs.clone()));
+    close(&vec(a.clone()), &vec(b.clone()), 1e-5, name);
+    let [rows, cols] = a.dims();
+    let weights = random(rows, cols, 99).detach();
+    let (ga, gb) = ((a * weights.clone()).sum().backward(), (b * weights).sum().backward());
+    for (i, input) in inputs.iter().enumerate() {
+        close(&vec(input.grad(&ga).unwrap()), &vec(input.grad(&gb).unwrap()), 1e-4, &format!("{name}: gradient {i}"));
+    }
+}
+
+#[test]
+fn linear() {
+    for rows in [1, 7, 300] {
+        compare("linear", [random(rows, 24, 1), random(40, 24, 2), random(1, 40, 3)],
+            |[x, w, b]| ops::linear(x, w, Some(b)), |[x, w, b]| plain::linear(x, w, Some(b)));
+        compare("linear without bias", [random(rows, 24, 1), random(40, 24, 2)],
+            |[x, w]| ops::linear(x, w, None), |[x, w]| plain::linear(x, w, None));
+    }
+}
+
+#[test]
+fn rms_norm_and_swiglu() {
+    for rows in [1, 5, 300] {
+        compare("rms_norm", [random(rows, 24, 1), random(1, 24, 2)],
+            |[x, w]| ops::rms_norm(x, w, 1e-6), |[x, w]| plain::rms_norm(x, w, 1e-6));
+        compare("swiglu", [random(rows, 33, 1), random(rows, 33, 2)],
+            |[g, u]| ops::swiglu(g, u), |[g, u]| plain::swiglu(g, u));
+    }
+}
+
+#[test]
+fn head() {
+    let targets: Arc<[u32]> = (0..50u32).map(|i| i * 7 % 60).collect();
+    for (temperature, forbidden) in [(1.0, vec![]), (0.7, vec![61, 62])] {
+        let options = HeadOptions { temperature, forbidden: Arc::from(forbidden) };
+        compare("head", [random(50, 16, 1), random(64, 16, 2)],
+            |[h, w]| ops::head(h, w, targets.clone(), &options), |[h, w]| plain::head(h, w, &targets, &options));
+    }
+}
+
+fn rope(rows: usize, dim: usize) -> Rope {
+    let angle = |i: usize| (i as f32 * 0.37).sin() * 3.0;
+    let half = rows * dim / 2;
+    Rope {
+        head_dim: dim,
+        cos: (0..half).map(|i| angle(i).cos()).collect(),
+        sin: (0..half).map(|i| angle(i).sin()).collect(),
+    }
+}
+
+#[test]
+fn attention() {
+    let families = vec![
+        Family { prefix: 0..70, suffixes: vec![70..75, 75..140, 140..141] },
+        Family { prefix: 141..150, suffixes: vec![] },
+        Family { prefix: 150..150, suffixes: vec![150..160, 160..163] },
+    ];
+    for causal in [true, false] {
+        let segments = Arc::new(Segments { causal, families: families.clone() });
+        let rope = rope(163, 8);
+        compare("attention", [random(163, 32, 1), random(163, 16, 2), random(163, 16, 3)],
+            |[q, k, v]| ops::attention(q, k, v, &rope, &segments), |[q, k, v]| plain::attention(q, k, v, &rope, &segments));
+    }
+}
+
+#[test]
+#[should_panic(expected = "cover the rows")]
+fn overlapping_segments_are_refused() {
+    let segments = Arc::new(Segments {
+        causal: true,
+        families: vec![Family { prefix: 0..5, suffixes: vec![] }, Family { prefix: 4..8, suffixes: vec![] }],
+    });
+    ops::attention(random(8, 8, 1), random(8, 8, 2), random(8, 8, 3), &rope(8, 8), &segments);
+}

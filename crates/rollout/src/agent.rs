@@ -1,0 +1,98 @@
+//! A policy together with the words it speaks.
+
+use std::collections::BTreeMap;
+
+use eyas_core::{Image, ImageId, Trajectory};
+use eyas_model::hf::{ChatTemplate, Chunk, Part, Piece, Tokenizer};
+use eyas_model::{Features, Feed, ImageStore, Policy};
+
+use crate::RolloutError;
+
+/// What a rollout needs of a model.
+#[derive(Clone, Copy)]
+pub struct Agent<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Its tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// Its chat template.
+    pub template: &'a ChatTemplate,
+}
+
+/// Given tokens and pictures, ready for a trajectory and for the model.
+pub struct Encoded(Vec<Chunk>);
+
+impl<'a> Agent<'a> {
+    /// The first user turn: a picture and `text`.
+    ///
+    /// # Errors
+    /// When the template or the tokenizer fails.
+    pub fn opening(&self, text: &str) -> Result<Encoded, RolloutError> {
+        self.encode(&self.template.opening(&[Part::Image, Part::Text(text.to_string())])?)
+    }
+
+    /// A later user turn; `ended` says whether the response before it sampled its own end of turn.
+    ///
+    /// # Errors
+    /// When the template or the tokenizer fails.
+    pub fn next_turn(&self, text: &str, ended: bool) -> Result<Encoded, RolloutError> {
+        self.encode(&self.template.next_turn(&[Part::Image, Part::Text(text.to_string())], ended)?)
+    }
+
+    fn encode(&self, pieces: &[Piece]) -> Result<Encoded, RolloutError> {
+        Ok(Encoded(self.tokenizer.encode_pieces(pieces)?))
+    }
+
+    /// Tokens that sampling may never produce: special ones except the ends of a turn, and rows of the
+    /// embedding that belong to no token.
+    pub fn forbidden(&self) -> Vec<u32> {
+        self.tokenizer.never_sampled(self.policy.config().text.vocab_size)
+    }
+
+    /// An empty trajectory for this model.
+    pub fn trajectory(&self) -> Trajectory {
+        Trajectory::new(self.policy.config().image_token_id)
+    }
+}
+
+impl Encoded {
+    /// Appends to a trajectory; `image` fills every image slot.
+    ///
+    /// # Errors
+    /// When the picture cannot be processed or the trajectory refuses the tokens.
+    pub fn push(&self, policy: &Policy, to: &mut Trajectory, image: &Image, turn: u16) -> Result<(), RolloutError> {
+        for chunk in &self.0 {
+            match chunk {
+                Chunk::Given(ids) | Chunk::Assistant(ids) => to.push_text(ids, turn)?,
+                Chunk::Image => {
+                    let tokens = policy
+                        .processor()
+                        .token_count(image.width(), image.height())
+                        .map_err(eyas_model::PolicyError::from)?;
+                    to.push_image(image.id(), tokens, turn)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for the decoder, with the picture's visual tokens.
+    pub fn feed(&self, image: &Features) -> Vec<Feed> {
+        self.0
+            .iter()
+            .map(|chunk| match chunk {
+                Chunk::Given(ids) | Chunk::Assistant(ids) => Feed::Text(ids.clone()),
+                Chunk::Image => Feed::Image(image.clone()),
+            })
+            .collect()
+    }
+}
+
+/// Processes and encodes pictures.
+pub(crate) fn encode_images(
+    policy: &Policy, images: &[Image],
+) -> Result<BTreeMap<ImageId, Features>, RolloutError> {
+    let mut store = ImageStore::default();
+    store.add(policy.processor(), images)?;
+    Ok(policy.encode(images.iter().map(Image::id), &store)?)
+}

@@ -1,0 +1,85 @@
+//! Demonstrations: the oracle plays, and says what it sees and why.
+
+use eyas_core::{EPISODE_VERSION, Episode, Outcome, Rng, TokenKind, Turn};
+use eyas_gym::{ResponseStyle, Status, first_message, later_message, response};
+
+use crate::{Agent, RolloutError, Start, token_kinds};
+
+/// How good the teacher is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Teacher {
+    /// Probability that an action is a random legal one instead of the oracle's.
+    pub noise: f64,
+    /// Parts of its responses.
+    pub style: ResponseStyle,
+    /// Longest demonstration in tokens; a longer episode is cut after the last whole turn.
+    pub max_tokens: usize,
+}
+
+/// One demonstrated episode. Its response tokens are marked as sampled, with log-prob 0, so that the
+/// training code sees demonstrations and rollouts alike.
+///
+/// # Errors
+/// When text cannot be encoded, or the environment refuses its own oracle.
+pub fn demonstrate(agent: Agent<'_>, start: Start, teacher: &Teacher, rng: &mut Rng) -> Result<Episode, RolloutError> {
+    let Start { mut game, seed, knobs } = start;
+    let env = game.spec().id;
+    let refused = |source| RolloutError::Oracle { env: env.to_string(), source };
+    let mut trajectory = agent.trajectory();
+    let mut episode = Episode {
+        version: EPISODE_VERSION,
+        env: env.to_string(),
+        seed,
+        knobs,
+        turns: Vec::new(),
+        trajectory: agent.trajectory(),
+        scores: Vec::new(),
+        env_return: 0.0,
+        env_score: 0.0,
+        outcome: Outcome::Truncated,
+        images: Default::default(),
+    };
+    let end_of_turn = agent.tokenizer.special_tokens().im_end;
+    for turn in 0u16.. {
+        let image = game.render();
+        let observation = if turn == 0 { first_message(game.as_ref(), teacher.style) } else { later_message() };
+        let prompt = if turn == 0 { agent.opening(&observation)? } else { agent.next_turn(&observation, true)? };
+        let legal = game.legal_actions();
+        let slips = rng.chance(teacher.noise);
+        let random = rng.choose(&legal).cloned();
+        let action = random.filter(|_| slips).unwrap_or_else(|| game.oracle());
+        let text = response(game.as_ref(), &action, teacher.style).map_err(refused)?;
+        let ids = agent.tokenizer.encode_plain(&text)?;
+        let mut kinds = token_kinds(&text, &agent.tokenizer.decode_spans(&ids)?.spans);
+        kinds.push(TokenKind::Other);
+        let ids: Vec<u32> = ids.into_iter().chain([end_of_turn]).collect();
+        let before = trajectory.clone();
+        prompt.push(agent.policy, &mut trajectory, &image, turn)?;
+        trajectory.push_sampled(&ids, &kinds, &vec![0.0; ids.len()], turn)?;
+        if trajectory.len() > teacher.max_tokens && turn > 0 {
+            trajectory = before;
+            break;
+        }
+        episode.images.insert(image.id(), image.clone());
+        let perception = game.perception().text;
+        let step = game.step(&action).map_err(refused)?;
+        episode.env_return += step.reward;
+        episode.env_score += step.score;
+        episode.turns.push(Turn {
+            observation,
+            images: vec![image.id()],
+            response: text,
+            terminated: true,
+            action: Some(action),
+            error: None,
+            reward: step.reward,
+            perception,
+        });
+        if let Status::Done(outcome) = step.status {
+            episode.outcome = outcome;
+            break;
+        }
+    }
+    episode.trajectory = trajectory;
+    Ok(episode)
+}

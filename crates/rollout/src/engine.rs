@@ -1,0 +1,310 @@
+//! The turn loop: many episodes at once, one decoder.
+//!
+//! All running responses advance by one token per pass. An episode whose response has ended waits
+//! until enough others have, so that pictures are drawn, encoded and read in batches.
+
+use eyas_core::{EPISODE_VERSION, Episode, Group, Image, Outcome, Rng, Seed, Turn};
+use eyas_gym::{Game, ResponseStyle, Status, Step, first_message, later_message};
+use eyas_model::{Decoder, Feed, Sampling, SequenceId, sample};
+use eyas_reward::Response;
+use rayon::prelude::*;
+
+use crate::agent::encode_images;
+use crate::{Agent, RolloutError, Start, token_kinds};
+
+/// How episodes are played.
+#[derive(Clone, Debug)]
+pub struct RolloutConfig {
+    /// Parts of a response.
+    pub style: ResponseStyle,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// Longest response of one turn, in tokens.
+    pub max_tokens: usize,
+    /// Longest trajectory, in tokens; the model's context if that is smaller.
+    pub max_context: usize,
+    /// A response also ends where one of these appears.
+    pub stop: Vec<String>,
+}
+
+/// What a rollout cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RolloutStats {
+    /// Tokens drawn.
+    pub sampled_tokens: usize,
+    /// Tokens read: prompts and observations, shared ones once.
+    pub prompt_tokens: usize,
+    /// Passes through the decoder.
+    pub passes: usize,
+}
+
+/// One running episode.
+struct Player {
+    group: usize,
+    sequence: SequenceId,
+    game: Box<dyn Game>,
+    episode: Episode,
+    rng: Rng,
+    turn: u16,
+    perception: String,
+    ids: Vec<u32>,
+    logprobs: Vec<f32>,
+    /// What goes into the decoder next.
+    feed: Vec<Feed>,
+    /// Response complete: by itself (`true`) or cut.
+    ended: Option<bool>,
+    done: bool,
+}
+
+/// Plays `copies` episodes from each start. Groups come back in the order of `starts`, members in the
+/// order of their seeds; nothing depends on the number of threads.
+///
+/// # Errors
+/// [`RolloutError`] when the model, the tokenizer or an environment refuses its input.
+pub fn rollout(
+    agent: Agent<'_>, starts: &[Start], copies: usize, config: &RolloutConfig, seed: Seed,
+    mut progress: impl FnMut(&RolloutStats),
+) -> Result<(Vec<Group>, RolloutStats), RolloutError> {
+    config.sampling.validate()?;
+    let mut stats = RolloutStats::default();
+    let mut decoder = Decoder::new(agent.policy);
+    let forbidden = agent.forbidden();
+    let context = config.max_context.min(agent.policy.config().text.max_position_embeddings);
+
+    let mut players = open(agent, starts, copies, config, seed, context, &mut decoder, &mut stats)?;
+    loop {
+        // Draw one token for every running response.
+        let running: Vec<&mut Player> = players.iter_mut().filter(|p| !p.done && p.ended.is_none()).collect();
+        let none_running = running.is_empty();
+        if !none_running {
+            let feeds: Vec<_> = running.iter().map(|p| (p.sequence, p.feed.clone())).collect();
+            let mut logits = decoder.extend(&feeds)?;
+            stats.passes += 1;
+            stats.prompt_tokens += feeds.iter().flat_map(|(_, f)| f).map(feed_tokens).sum::<usize>() - feeds.len();
+            stats.sampled_tokens += feeds.len();
+            let vocab = logits.len() / feeds.len().max(1);
+            let results: Result<Vec<()>, RolloutError> = running
+                .into_par_iter()
+                .zip(logits.par_chunks_mut(vocab.max(1)))
+                .map(|(player, logits)| draw(agent, config, context, player, logits, &forbidden))
+                .collect();
+            results?;
+            progress(&stats);
+        }
+        // Let finished responses act once enough of them wait.
+        let alive = players.iter().filter(|p| !p.done).count();
+        let waiting = players.iter().filter(|p| !p.done && p.ended.is_some()).count();
+        if alive == 0 {
+            break;
+        }
+        if none_running || waiting * 4 >= alive || waiting >= 32 {
+            let ready: Vec<&mut Player> = players.iter_mut().filter(|p| !p.done && p.ended.is_some()).collect();
+            act(agent, config, context, ready, &mut decoder)?;
+        }
+    }
+    let mut groups: Vec<Group> = starts.iter().map(|_| Group { episodes: Vec::with_capacity(copies) }).collect();
+    for player in players {
+        groups[player.group].episodes.push(player.episode);
+    }
+    Ok((groups, stats))
+}
+
+fn feed_tokens(feed: &Feed) -> usize {
+    match feed {
+        Feed::Text(ids) => ids.len(),
+        Feed::Image(image) => image.tokens(),
+    }
+}
+
+/// Opens all episodes: each start's prompt is read once and then forked.
+#[expect(clippy::too_many_arguments, reason = "the state of one rollout, used once")]
+fn open(
+    agent: Agent<'_>, starts: &[Start], copies: usize, config: &RolloutConfig, seed: Seed, context: usize,
+    decoder: &mut Decoder<'_>, stats: &mut RolloutStats,
+) -> Result<Vec<Player>, RolloutError> {
+    let images: Vec<Image> = starts.par_iter().map(|s| s.game.render()).collect();
+    let features = encode_images(agent.policy, &images)?;
+    let mut players = Vec::with_capacity(starts.len() * copies);
+    let mut prefixes = Vec::with_capacity(starts.len());
+    let mut last_tokens = Vec::with_capacity(starts.len());
+    for (start, image) in starts.iter().zip(&images) {
+        let observation = first_message(start.game.as_ref(), config.style);
+        let prompt = agent.opening(&observation)?;
+        let mut trajectory = agent.trajectory();
+        prompt.push(agent.policy, &mut trajectory, image, 0)?;
+        if trajectory.len() + 1 > context {
+            let env = start.game.spec().id.to_string();
+            return Err(RolloutError::Prompt { env, prompt: trajectory.len(), context });
+        }
+        // Everything but the last token is shared; that one is read by each member, and its logits are
+        // the first ones a member draws from.
+        let mut feed = features.get(&image.id()).map(|f| prompt.feed(f)).unwrap_or_default();
+        let last = match feed.last_mut() {
+            Some(Feed::Text(ids)) if ids.len() > 1 => ids.pop(),
+            _ => None,
+        };
+        let sequence = decoder.open();
+        stats.prompt_tokens += feed.iter().map(feed_tokens).sum::<usize>();
+        prefixes.push((sequence, feed));
+        last_tokens.push((last, trajectory, observation));
+    }
+    decoder.extend(&prefixes)?;
+    for (group, ((start, image), ((sequence, _), (last, trajectory, observation)))) in
+        starts.iter().zip(&images).zip(prefixes.into_iter().zip(last_tokens)).enumerate()
+    {
+        for (member, sequence) in decoder.fork(sequence, copies)?.into_iter().enumerate() {
+            let mut episode = Episode {
+                version: EPISODE_VERSION,
+                env: start.game.spec().id.to_string(),
+                seed: start.seed,
+                knobs: start.knobs.clone(),
+                turns: vec![turn(observation.clone(), image)],
+                trajectory: trajectory.clone(),
+                scores: Vec::new(),
+                env_return: 0.0,
+                env_score: 0.0,
+                outcome: Outcome::Truncated,
+                images: Default::default(),
+            };
+            episode.images.insert(image.id(), image.clone());
+            let game = start.game.fork();
+            players.push(Player {
+                group,
+                sequence,
+                perception: game.perception().text,
+                game,
+                episode,
+                rng: seed.split("group", group as u64).split("member", member as u64).rng(),
+                turn: 0,
+                ids: Vec::new(),
+                logprobs: Vec::new(),
+                feed: vec![Feed::Text(last.into_iter().collect())],
+                ended: None,
+                done: false,
+            });
+        }
+    }
+    Ok(players)
+}
+
+fn turn(observation: String, image: &Image) -> Turn {
+    Turn { observation, images: vec![image.id()], ..Turn::default() }
+}
+
+/// Draws the next token of one response and says whether it ends here.
+fn draw(
+    agent: Agent<'_>, config: &RolloutConfig, context: usize, player: &mut Player, logits: &mut [f32],
+    forbidden: &[u32],
+) -> Result<(), RolloutError> {
+    let drawn = sample(logits, &config.sampling, forbidden, &mut player.rng);
+    player.ids.push(drawn.id);
+    player.logprobs.push(drawn.logprob);
+    player.feed = vec![Feed::Text(vec![drawn.id])];
+    if agent.tokenizer.eos_ids().contains(&drawn.id) || stopped(agent, config, &player.ids)? {
+        player.ended = Some(true);
+    } else if player.ids.len() >= config.max_tokens
+        || player.episode.trajectory.len() + player.ids.len() >= context
+    {
+        player.ended = Some(false);
+    }
+    Ok(())
+}
+
+/// Whether a stop string has just appeared. Only the tail is decoded: it is long enough to hold the
+/// longest stop string, as every token has at least one byte.
+fn stopped(agent: Agent<'_>, config: &RolloutConfig, ids: &[u32]) -> Result<bool, RolloutError> {
+    let Some(longest) = config.stop.iter().map(String::len).max() else { return Ok(false) };
+    let tail = agent.tokenizer.decode(&ids[ids.len().saturating_sub(longest)..])?;
+    Ok(config.stop.iter().any(|s| tail.contains(s.as_str())))
+}
+
+/// Parses the responses of `ready`, plays their actions, and prepares their next turn.
+fn act(
+    agent: Agent<'_>, config: &RolloutConfig, context: usize, mut ready: Vec<&mut Player>,
+    decoder: &mut Decoder<'_>,
+) -> Result<(), RolloutError> {
+    let results: Result<Vec<Option<(Image, bool)>>, RolloutError> =
+        ready.par_iter_mut().map(|player| finish_turn(agent, player)).collect();
+    let next = results?;
+    let images: Vec<Image> = next.iter().flatten().map(|(image, _)| image.clone()).collect();
+    let features = encode_images(agent.policy, &images)?;
+    for (player, next) in ready.into_iter().zip(next) {
+        let Some((image, by_itself)) = next else {
+            decoder.close(player.sequence)?;
+            continue;
+        };
+        player.turn += 1;
+        let observation = later_message();
+        let last = player.feed.clone();
+        // A stop string ends a turn without an end-of-turn token: the template then writes it.
+        let ended = by_itself && matches!(last.first(), Some(Feed::Text(ids)) if ids.last().is_some_and(|id| agent.tokenizer.eos_ids().contains(id)));
+        let prompt = agent.next_turn(&observation, ended)?;
+        let mut trajectory = player.episode.trajectory.clone();
+        prompt.push(agent.policy, &mut trajectory, &image, player.turn)?;
+        if trajectory.len() + 1 >= context {
+            player.done = true;
+            decoder.close(player.sequence)?;
+            continue;
+        }
+        player.episode.trajectory = trajectory;
+        player.episode.turns.push(turn(observation, &image));
+        player.perception = player.game.perception().text;
+        player.feed = last;
+        player.feed.extend(features.get(&image.id()).map(|f| prompt.feed(f)).unwrap_or_default());
+        player.episode.images.insert(image.id(), image);
+        player.ended = None;
+    }
+    Ok(())
+}
+
+/// Records a response, plays it, and gives the next picture unless the episode is over.
+fn finish_turn(agent: Agent<'_>, player: &mut Player) -> Result<Option<(Image, bool)>, RolloutError> {
+    let ids = std::mem::take(&mut player.ids);
+    let logprobs = std::mem::take(&mut player.logprobs);
+    let by_itself = player.ended.unwrap_or(false);
+    let is_eos = ids.last().is_some_and(|id| agent.tokenizer.eos_ids().contains(id));
+    let words = &ids[..ids.len() - usize::from(is_eos)];
+    let decoded = agent.tokenizer.decode_spans(words)?;
+    let mut kinds = token_kinds(&decoded.text, &decoded.spans);
+    kinds.resize(ids.len(), eyas_core::TokenKind::Other);
+    player.episode.trajectory.push_sampled(&ids, &kinds, &logprobs, player.turn)?;
+
+    let (step, action, error) = play(player.game.as_mut(), &decoded.text);
+    player.episode.env_return += step.reward;
+    player.episode.env_score += step.score;
+    if let Some(turn) = player.episode.turns.last_mut() {
+        turn.response = decoded.text;
+        turn.terminated = by_itself;
+        turn.action = action;
+        turn.error = error;
+        turn.reward = step.reward;
+        turn.perception = std::mem::take(&mut player.perception);
+    }
+    match step.status {
+        Status::Running => Ok(Some((player.game.render(), by_itself))),
+        Status::Done(outcome) => {
+            player.episode.outcome = outcome;
+            player.done = true;
+            Ok(None)
+        }
+    }
+}
+
+/// Plays the answer of a response. Without a readable answer the turn passes, at the environment's
+/// price for that; it is never replaced by some other action.
+fn play(game: &mut dyn Game, text: &str) -> (Step, Option<String>, Option<String>) {
+    let response = Response::parse(text);
+    let Some(answer) = response.block("answer") else {
+        return (game.pass(), None, Some("no closed <answer> block".to_string()));
+    };
+    match game.parse(answer.text) {
+        Ok(action) => match game.step(&action) {
+            Ok(step) => {
+                let refused = (!step.legal).then(|| "the rules refuse this action".to_string());
+                (step, Some(action), refused)
+            }
+            Err(error) => (game.pass(), None, Some(error.to_string())),
+        },
+        Err(error) => (game.pass(), None, Some(error.to_string())),
+    }
+}

@@ -1,0 +1,47 @@
+//! What can stop a rollout.
+
+use eyas_core::TrajectoryError;
+use eyas_gym::{GymError, KnobError, ParseError};
+use eyas_model::PolicyError;
+use eyas_model::hf::{TemplateError, TokenizerError};
+
+/// Why a rollout stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RolloutError {
+    /// The model refused an input.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// Text could not be encoded or decoded.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The chat template could not be applied.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A trajectory refused tokens.
+    #[error(transparent)]
+    Trajectory(#[from] TrajectoryError),
+    /// An environment could not be made.
+    #[error(transparent)]
+    Gym(#[from] GymError),
+    /// An environment refused its knobs.
+    #[error(transparent)]
+    Knob(#[from] KnobError),
+    /// An oracle's own action was refused: a defect of the environment.
+    #[error("environment {env}: its own action was refused: {source}")]
+    Oracle {
+        /// The environment.
+        env: String,
+        /// What its parser said.
+        source: ParseError,
+    },
+    /// The opening prompt alone does not fit the context.
+    #[error("environment {env}: the prompt of {prompt} tokens leaves no room for a response in a context of {context}")]
+    Prompt {
+        /// The environment.
+        env: String,
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// The context.
+        context: usize,
+    },
+}

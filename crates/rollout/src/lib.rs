@@ -1,0 +1,20 @@
+//! Policy + environment -> episodes.
+//!
+//! Token-in, token-out: the exact ids that were read and sampled are kept, with their log-probs, and
+//! never decoded and encoded again. The members of a group start from clones of one state, share the
+//! cache of their common prompt, and see pictures that were encoded once.
+#![forbid(unsafe_code)]
+
+mod agent;
+mod demo;
+mod engine;
+mod error;
+mod kinds;
+mod start;
+
+pub use agent::{Agent, Encoded};
+pub use demo::{Teacher, demonstrate};
+pub use engine::{RolloutConfig, RolloutStats, rollout};
+pub use error::RolloutError;
+pub use kinds::token_kinds;
+pub use start::Start;

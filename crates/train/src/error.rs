@@ -1,0 +1,39 @@
+//! What can stop a training run.
+
+use eyas_algo::{AdvantageError, LossError};
+use eyas_model::PolicyError;
+use eyas_rollout::RolloutError;
+
+use crate::run_dir::RunDirError;
+
+/// Why a run stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The rollout failed.
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
+    /// The model refused an input.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// Advantages could not be computed.
+    #[error(transparent)]
+    Advantage(#[from] AdvantageError),
+    /// The loss could not be computed.
+    #[error(transparent)]
+    Loss(LossError),
+    /// The run directory could not be written.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A recipe was refused.
+    #[error(transparent)]
+    Recipe(#[from] crate::recipe::RecipeError),
+    /// A model folder could not be read or written.
+    #[error(transparent)]
+    Folder(#[from] eyas_model::hf::FolderError),
+    /// Something else about the model.
+    #[error("{0}")]
+    Model(String),
+    /// Measuring failed to write its report.
+    #[error("cannot write the report: {0}")]
+    Report(String),
+}

@@ -1,0 +1,219 @@
+//! Why a recipe was refused.
+
+use std::path::PathBuf;
+
+use eyas_gym::GymError;
+use eyas_reward::RewardError;
+
+use super::Place;
+
+/// Why a recipe was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file named by `extends` cannot be read.
+    #[error("{at}: cannot read {}, named by `extends`: {source}", path.display())]
+    Extends {
+        /// Where it is named.
+        at: Place,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is not TOML.
+    #[error("{at}: {message}")]
+    Syntax {
+        /// Where.
+        at: Place,
+        /// What the parser said.
+        message: String,
+    },
+    /// No key of this name.
+    #[error("{at}: unknown key `{key}`{}", hint(nearest, known))]
+    UnknownKey {
+        /// Where.
+        at: Place,
+        /// The path of the key.
+        key: String,
+        /// The nearest known name, if one is near.
+        nearest: Option<String>,
+        /// The names known there.
+        known: Vec<String>,
+    },
+    /// The value of a key will not do.
+    #[error("{at}: `{key}`: {problem}")]
+    Invalid {
+        /// Where.
+        at: Place,
+        /// The path of the key.
+        key: String,
+        /// What is wrong.
+        problem: Problem,
+    },
+    /// The recipe has no such scale.
+    #[error("{file}: no scale {name:?}; {}", scales(known))]
+    UnknownScale {
+        /// The recipe.
+        file: String,
+        /// The name given.
+        name: String,
+        /// The scales it has.
+        known: Vec<String>,
+    },
+    /// An override is not of the form `path=value`.
+    #[error("--set {text}: expected path=value, as in stage.0.steps=30")]
+    SetForm {
+        /// The override.
+        text: String,
+    },
+    /// A recipe cannot be written as TOML.
+    #[error("cannot write the recipe: {0}")]
+    Write(#[from] toml::ser::Error),
+}
+
+fn hint(nearest: &Option<String>, known: &[String]) -> String {
+    match nearest {
+        Some(name) => format!(", did you mean `{name}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; known here: {}", known.join(", ")),
+    }
+}
+
+fn scales(known: &[String]) -> String {
+    if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) }
+}
+
+/// What is wrong with a value.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// It has the wrong type, or is none of the words that can stand there.
+    #[error("{0}")]
+    Type(String),
+    /// It must be written, there is no default.
+    #[error("missing; {hint}")]
+    Missing {
+        /// What to write.
+        hint: &'static str,
+    },
+    /// A number is out of range.
+    #[error("{value} is out of range: {range}")]
+    Range {
+        /// The number.
+        value: f64,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// A text is empty.
+    #[error("must not be empty")]
+    Empty,
+    /// The file named by `extends` extends another one.
+    #[error("{base} itself extends {next:?}; only one level is allowed, so extend that one or copy it")]
+    Chain {
+        /// The file that is extended.
+        base: String,
+        /// What that file extends.
+        next: String,
+    },
+    /// A path of an override leads through something that is neither table nor array.
+    #[error("{0:?} is neither a table nor an array")]
+    NotATable(String),
+    /// A path of an override names an element that does not exist.
+    #[error("no element {element:?}; {}", elements(known))]
+    NoElement {
+        /// The index or name.
+        element: String,
+        /// The names of the elements, or their indices.
+        known: Vec<String>,
+    },
+    /// Both a folder and a preset, or neither.
+    #[error("{found} `path` and `preset`; give `path` (a folder with weights) or `preset` (fresh weights)")]
+    ModelSource {
+        /// "both" or "neither".
+        found: &'static str,
+    },
+    /// `vocab_size` without a preset.
+    #[error("only a `preset` has a vocabulary to make; the one of a `path` is in its folder")]
+    VocabSize,
+    /// The recipe has no stage.
+    #[error("no stage; write at least one [[stage]]")]
+    NoStage,
+    /// A stage or the evaluation has no environment.
+    #[error("no environment; write at least one [[stage.env]] with an id")]
+    NoEnv,
+    /// An RL stage has no reward.
+    #[error("no reward, so there is nothing to learn from; write at least one [[stage.reward]] with a name")]
+    NoReward,
+    /// The key belongs to the other kind of stage.
+    #[error("belongs to {owner:?} stages, and stage {stage:?} is one of kind {kind:?}")]
+    Misplaced {
+        /// The kind of stage that has the key.
+        owner: &'static str,
+        /// The stage.
+        stage: String,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// A stage's name cannot be used as a folder name and in paths.
+    #[error("{0:?} is no name for a stage; use a-z, 0-9, `-` and `_`, beginning with a letter")]
+    StageName(String),
+    /// Two stages have the same name.
+    #[error("two stages are called {0:?}; give each a `name` of its own")]
+    DuplicateStage(String),
+    /// Two environments of a mixture have the same name.
+    #[error("two environments are called {0:?}; give each a `name` of its own")]
+    DuplicateEnv(String),
+    /// A group of one.
+    #[error("a group of one has no baseline to be compared with; use at least 2")]
+    GroupOfOne,
+    /// Groups cannot be dealt evenly.
+    #[error("{groups} groups cannot be dealt evenly over {minibatches} minibatches")]
+    Minibatches {
+        /// Groups of a step.
+        groups: usize,
+        /// Updates of a step.
+        minibatches: usize,
+    },
+    /// A length for an aggregation that has none.
+    #[error("only aggregation = \"constant\" has a length")]
+    ConstantLength,
+    /// No room for a prompt.
+    #[error("responses of {max_tokens} tokens leave no room for a prompt in a context of {max_context}")]
+    Context {
+        /// Most tokens of a response.
+        max_tokens: usize,
+        /// Most tokens of an episode.
+        max_context: usize,
+    },
+    /// A perception reward or span, but no perception in the responses.
+    #[error(
+        "speaks of <perception>, which responses of style \"think\" do not have; \
+         use prompt.style = \"perception\" or another reward"
+    )]
+    NoPerception,
+    /// The warm-up is longer than the stage.
+    #[error("{warmup} warm-up steps do not fit into {steps} steps")]
+    Warmup {
+        /// Steps of the warm-up.
+        warmup: u64,
+        /// Steps of the stage.
+        steps: u64,
+    },
+    /// The gym refused an environment or a knob.
+    #[error(transparent)]
+    Gym(#[from] GymError),
+    /// The reward crate refused a reward.
+    #[error(transparent)]
+    Reward(#[from] RewardError),
+}
+
+fn elements(known: &[String]) -> String {
+    if known.is_empty() { "the array is empty".into() } else { format!("there are {}", known.join(", ")) }
+}

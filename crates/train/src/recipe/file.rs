@@ -1,0 +1,138 @@
+//! What a recipe says, before defaults are filled in: one struct a section, every key optional.
+//!
+//! What the keys mean stands at the fields of [`Recipe`](super::Recipe) and its parts, which have the same
+//! names. Nothing here is flattened or untagged, so that every error keeps its place in the text.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use eyas_algo::{AdvantageConfig, Decay};
+use eyas_core::TokenSpan;
+use eyas_gym::ResponseStyle;
+use serde::Deserialize;
+use toml::Value;
+
+use super::{AggregationKind, KlEstimate, Paper, Preset, SaveDtype, StageKind};
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RecipeFile {
+    pub(super) about: Option<String>,
+    pub(super) seed: Option<u64>,
+    pub(super) paper: Option<Paper>,
+    pub(super) model: ModelFile,
+    pub(super) prompt: PromptFile,
+    pub(super) stage: Vec<StageFile>,
+    pub(super) eval: EvalFile,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ModelFile {
+    pub(super) path: Option<PathBuf>,
+    pub(super) preset: Option<Preset>,
+    pub(super) vocab_size: Option<usize>,
+    pub(super) freeze: Vec<String>,
+    pub(super) save_dtype: Option<SaveDtype>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PromptFile {
+    pub(super) style: Option<ResponseStyle>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct StageFile {
+    pub(super) kind: Option<StageKind>,
+    pub(super) name: Option<String>,
+    pub(super) steps: Option<u64>,
+    pub(super) batch_size: Option<usize>,
+    pub(super) teacher: Option<TeacherFile>,
+    pub(super) env: Vec<EnvFile>,
+    pub(super) rollout: Option<RolloutFile>,
+    pub(super) reward: Option<Vec<RewardFile>>,
+    pub(super) advantage: Option<AdvantageConfig>,
+    pub(super) loss: Option<LossFile>,
+    pub(super) optim: OptimFile,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct EnvFile {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) weight: Option<f64>,
+    pub(super) knobs: BTreeMap<String, Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TeacherFile {
+    pub(super) noise: Option<f64>,
+    pub(super) random_start: Option<u32>,
+    pub(super) max_context: Option<usize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RolloutFile {
+    pub(super) groups: Option<usize>,
+    pub(super) group_size: Option<usize>,
+    pub(super) temperature: Option<f64>,
+    pub(super) top_p: Option<f64>,
+    pub(super) top_k: Option<usize>,
+    pub(super) max_tokens: Option<usize>,
+    pub(super) max_context: Option<usize>,
+    pub(super) stop: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RewardFile {
+    pub(super) name: Option<String>,
+    pub(super) weight: Option<f32>,
+    pub(super) span: TokenSpan,
+    pub(super) params: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LossFile {
+    pub(super) clip_low: Option<f64>,
+    pub(super) clip_high: Option<f64>,
+    pub(super) kl_coef: Option<f64>,
+    pub(super) kl: Option<KlEstimate>,
+    pub(super) aggregation: Option<AggregationKind>,
+    pub(super) constant_length: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct OptimFile {
+    pub(super) lr: Option<f64>,
+    pub(super) schedule: Option<Decay>,
+    pub(super) warmup_steps: Option<u64>,
+    pub(super) min_lr_ratio: Option<f64>,
+    pub(super) weight_decay: Option<f64>,
+    pub(super) beta1: Option<f64>,
+    pub(super) beta2: Option<f64>,
+    pub(super) max_grad_norm: Option<f64>,
+    pub(super) micro_batch_tokens: Option<usize>,
+    pub(super) minibatches: Option<usize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct EvalFile {
+    pub(super) episodes: Option<usize>,
+    pub(super) seed: Option<u64>,
+    pub(super) temperature: Option<f64>,
+    pub(super) every: Option<u64>,
+    pub(super) max_tokens: Option<usize>,
+    pub(super) max_context: Option<usize>,
+    pub(super) stop: Option<Vec<String>>,
+    pub(super) batch: Option<usize>,
+    pub(super) env: Vec<EnvFile>,
+}

@@ -1,0 +1,106 @@
+//! Recipes: one TOML file says what is trained, on what, how, and how it is judged.
+//!
+//! Reading has two stages. [`RecipeFile`](file::RecipeFile) is what was written, every key optional;
+//! [`Recipe`] is what will run, every default filled in and everything checked that can be checked
+//! without weights. A [`Recipe`] written with [`Recipe::to_toml`] and read again is the same [`Recipe`],
+//! so the copy in a run directory is enough to repeat the run.
+//!
+//! Layers, each over the one before:
+//! 1. the file named by `extends`, if any (tables merge key by key, arrays are replaced whole), and its
+//!    `[set]` table;
+//! 2. the file itself and its `[set]` table;
+//! 3. `[scale.NAME]`, when that scale was asked for;
+//! 4. overrides from the command line.
+//!
+//! `[set]` and `[scale.NAME]` hold dotted paths, `"stage.rl.loss.clip_high" = 0.28`, so that one key of
+//! one stage can be changed without repeating the stage. An element of an array is named by its index, or
+//! by its `name`, `id` or `kind`.
+
+mod at;
+mod error;
+mod file;
+mod layer;
+mod list;
+mod place;
+mod read;
+mod resolve;
+mod settings;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use eyas_core::Seed;
+use serde::Serialize;
+
+pub use error::{Problem, RecipeError};
+pub use list::{RecipeInfo, StageInfo, list_recipes};
+pub use place::Place;
+pub use settings::{
+    EnvChoice, EvalSettings, ModelSettings, ModelSource, Paper, Preset, PromptSettings, SaveDtype,
+};
+pub use stage::{
+    AggregationKind, KlEstimate, LossSettings, OptimSettings, RlStage, RolloutSettings, SftStage, Stage,
+    StageKind, TeacherSettings,
+};
+
+/// A complete, checked recipe.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recipe {
+    /// One line on what it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// Names every random stream of the training. Default 1.
+    pub seed: u64,
+    /// The paper it follows, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paper: Option<Paper>,
+    /// What is trained.
+    pub model: ModelSettings,
+    /// How the model is asked.
+    pub prompt: PromptSettings,
+    /// What is done, in order. At least one.
+    #[serde(rename = "stage")]
+    pub stages: Vec<Stage>,
+    /// How it is judged.
+    pub eval: EvalSettings,
+}
+
+impl Recipe {
+    /// Reads a recipe file, applies the scale and the overrides (`a.b=value`, the value in TOML or, if it
+    /// is not TOML, a plain string), fills in defaults and checks everything.
+    ///
+    /// # Errors
+    /// [`RecipeError`], naming the file or override, the line and the key.
+    pub fn load(path: &Path, scale: Option<&str>, sets: &[String]) -> Result<Self, RecipeError> {
+        resolve::resolve(&layer::assemble(path, &layer::text_of(path)?, scale, sets)?)
+    }
+
+    /// Reads a recipe from text. `name` stands for the file in messages; `extends` is relative to it.
+    ///
+    /// # Errors
+    /// [`RecipeError`], as for [`Recipe::load`].
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, RecipeError> {
+        resolve::resolve(&layer::assemble(Path::new(name), text, None, &[])?)
+    }
+
+    /// The recipe as TOML, every default written out.
+    ///
+    /// # Errors
+    /// [`RecipeError::Write`] when TOML has no form for a value, such as a seed beyond 2⁶³ − 1.
+    pub fn to_toml(&self) -> Result<String, RecipeError> {
+        Ok(toml::to_string_pretty(self)?)
+    }
+
+    /// The root of everything random in the training.
+    pub fn train_seed(&self) -> Seed {
+        Seed::new(self.seed).split("train", 0)
+    }
+
+    /// The root of everything random in the evaluation. A stream of its own: evaluation episodes are
+    /// never training episodes, even where `eval.seed` and `seed` are the same number.
+    pub fn eval_seed(&self) -> Seed {
+        Seed::new(self.eval.seed).split("eval", 0)
+    }
+}

@@ -1,0 +1,321 @@
+//! From what was written to what will run: defaults and checks.
+
+use eyas_core::{Seed, TokenSpan};
+use eyas_gym::{GymError, KnobError, KnobValue, ResponseStyle};
+use eyas_reward::{RewardKind, RewardSpec};
+use toml::Value;
+
+use super::at::At;
+use super::file::{
+    EnvFile, EvalFile, LossFile, ModelFile, OptimFile, RewardFile, RolloutFile, StageFile, TeacherFile,
+};
+use super::layer::Layer;
+use super::read::read;
+use super::{
+    AggregationKind, EnvChoice, EvalSettings, LossSettings, ModelSettings, ModelSource, OptimSettings,
+    Problem, PromptSettings, Recipe, RecipeError, RlStage, RolloutSettings, SftStage, Stage, StageKind,
+    TeacherSettings,
+};
+
+const DEFAULT_SEED: u64 = 1;
+const DEFAULT_VOCAB_SIZE: usize = 640;
+const DEFAULT_MAX_TOKENS: usize = 256;
+const DEFAULT_MAX_CONTEXT: usize = 2048;
+
+/// Reads, completes and checks the merged layers.
+pub(super) fn resolve(layer: &Layer) -> Result<Recipe, RecipeError> {
+    let file = read(layer)?;
+    let at = At::root(&layer.places);
+    let model = model(file.model, &at.at("model"))?;
+    let style = file.prompt.style.unwrap_or(ResponseStyle::Perception);
+    let stages = stages(file.stage, style, &at.at("stage"))?;
+    let eval = eval(file.eval, &stages, &at.at("eval"))?;
+    Ok(Recipe {
+        about: file.about,
+        seed: file.seed.unwrap_or(DEFAULT_SEED),
+        paper: file.paper,
+        model,
+        prompt: PromptSettings { style },
+        stages,
+        eval,
+    })
+}
+
+fn model(file: ModelFile, at: &At<'_>) -> Result<ModelSettings, RecipeError> {
+    let source = match (file.path, file.preset) {
+        (Some(_), Some(_)) => return Err(at.fail(Problem::ModelSource { found: "both" })),
+        (None, None) => return Err(at.fail(Problem::ModelSource { found: "neither" })),
+        (Some(_), None) if file.vocab_size.is_some() => return Err(at.at("vocab_size").fail(Problem::VocabSize)),
+        (Some(path), None) if path.as_os_str().is_empty() => return Err(at.at("path").fail(Problem::Empty)),
+        (Some(path), None) => ModelSource::Folder { path },
+        (None, Some(preset)) => {
+            let vocab_size = at.at("vocab_size").count(file.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE))?;
+            ModelSource::Preset { preset, vocab_size }
+        }
+    };
+    // An empty prefix would freeze everything.
+    let freeze = at.at("freeze").texts(file.freeze)?;
+    Ok(ModelSettings { source, freeze, save_dtype: file.save_dtype.unwrap_or_default() })
+}
+
+fn stages(files: Vec<StageFile>, style: ResponseStyle, at: &At<'_>) -> Result<Vec<Stage>, RecipeError> {
+    if files.is_empty() {
+        return Err(at.fail(Problem::NoStage));
+    }
+    let mut stages: Vec<Stage> = Vec::new();
+    for (index, file) in files.into_iter().enumerate() {
+        let at = at.at(index);
+        let stage = stage(file, style, &at)?;
+        if stages.iter().any(|s| s.name() == stage.name()) {
+            return Err(at.fail(Problem::DuplicateStage(stage.name().into())));
+        }
+        stages.push(stage);
+    }
+    Ok(stages)
+}
+
+fn stage(file: StageFile, style: ResponseStyle, at: &At<'_>) -> Result<Stage, RecipeError> {
+    let kind = at.at("kind").given(file.kind, "write kind = \"sft\" or kind = \"rl\"")?;
+    let name = file.name.clone().unwrap_or_else(|| kind.as_str().into());
+    check_stage_name(&name, &at.at("name"))?;
+    check_placement(&file, kind, &name, at)?;
+    let steps = at.at("steps").given(file.steps, "write how many steps the stage takes")?;
+    at.at("steps").range(steps as f64, steps >= 1, "at least 1")?;
+    let env = environments(file.env, &at.at("env"))?;
+    if env.is_empty() {
+        return Err(at.at("env").fail(Problem::NoEnv));
+    }
+    let optim = optim(file.optim, steps, &at.at("optim"))?;
+    Ok(match kind {
+        StageKind::Sft => Stage::Sft(SftStage {
+            name,
+            steps,
+            batch_size: at.at("batch_size").count(file.batch_size.unwrap_or(32))?,
+            teacher: teacher(file.teacher.unwrap_or_default(), &at.at("teacher"))?,
+            env,
+            optim,
+        }),
+        StageKind::Rl => {
+            let rollout = rollout(file.rollout.unwrap_or_default(), &at.at("rollout"))?;
+            if rollout.groups % optim.minibatches != 0 {
+                let (groups, minibatches) = (rollout.groups, optim.minibatches);
+                return Err(at.at("optim.minibatches").fail(Problem::Minibatches { groups, minibatches }));
+            }
+            let loss = loss(file.loss.unwrap_or_default(), rollout.max_tokens, &at.at("loss"))?;
+            let advantage = file.advantage.unwrap_or_default();
+            at.at("advantage.eps").zero_or_more(advantage.eps)?;
+            let reward = rewards(file.reward.unwrap_or_default(), style, &at.at("reward"))?;
+            Stage::Rl(RlStage { name, steps, rollout, advantage, loss, env, reward, optim })
+        }
+    })
+}
+
+/// A stage's name is used as a folder name and as a segment of dotted paths.
+fn check_stage_name(name: &str, at: &At<'_>) -> Result<(), RecipeError> {
+    let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if begins && name.chars().all(fits) { Ok(()) } else { Err(at.fail(Problem::StageName(name.into()))) }
+}
+
+/// Keys of the other kind of stage are errors, not ignored.
+fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -> Result<(), RecipeError> {
+    let (owner, foreign): (_, &[(&str, bool)]) = match kind {
+        StageKind::Sft => (
+            "rl",
+            &[
+                ("rollout", file.rollout.is_some()),
+                ("reward", file.reward.is_some()),
+                ("advantage", file.advantage.is_some()),
+                ("loss", file.loss.is_some()),
+                ("optim.minibatches", file.optim.minibatches.is_some_and(|m| m != 1)),
+            ],
+        ),
+        StageKind::Rl => {
+            ("sft", &[("batch_size", file.batch_size.is_some()), ("teacher", file.teacher.is_some())])
+        }
+    };
+    match foreign.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((key, _)) => {
+            Err(at.at(key).fail(Problem::Misplaced { owner, stage: name.into(), kind: kind.as_str() }))
+        }
+    }
+}
+
+fn environments(files: Vec<EnvFile>, at: &At<'_>) -> Result<Vec<EnvChoice>, RecipeError> {
+    let mut envs: Vec<EnvChoice> = Vec::new();
+    for (index, file) in files.into_iter().enumerate() {
+        let at = at.at(index);
+        let env = environment(file, &at)?;
+        if envs.iter().any(|e| e.name == env.name) {
+            return Err(at.fail(Problem::DuplicateEnv(env.name)));
+        }
+        envs.push(env);
+    }
+    Ok(envs)
+}
+
+fn environment(file: EnvFile, at: &At<'_>) -> Result<EnvChoice, RecipeError> {
+    let id = at.at("id").given(file.id, "write the id of an environment; `eyas gym list` shows all")?;
+    let entry = eyas_gym::find(&id).map_err(|error| at.at("id").fail(error))?;
+    let name = file.name.unwrap_or_else(|| id.clone());
+    if name.is_empty() {
+        return Err(at.at("name").fail(Problem::Empty));
+    }
+    let weight = at.at("weight").positive(file.weight.unwrap_or(1.0))?;
+    let at_knobs = at.at("knobs");
+    let value = |(name, value): (String, Value)| {
+        let value = knob_value(value).map_err(|problem| at_knobs.at(&name).fail(problem))?;
+        Ok((name, value))
+    };
+    let given = file.knobs.into_iter().map(value).collect::<Result<_, RecipeError>>()?;
+    let refuse = |error: KnobError| {
+        let at = match &error {
+            KnobError::Unknown { knob, .. } | KnobError::Type { knob, .. } | KnobError::Range { knob, .. } => {
+                at_knobs.at(knob)
+            }
+            KnobError::Conflict { .. } => at.at("knobs"),
+        };
+        at.fail(GymError::from(error))
+    };
+    let knobs = entry.knobs(&given).map_err(refuse)?;
+    // Knobs that contradict each other are only seen when a board is made.
+    entry.reset(Seed::new(0).split("check", 0), &knobs).map_err(refuse)?;
+    Ok(EnvChoice { id, name, weight, knobs })
+}
+
+fn knob_value(value: Value) -> Result<KnobValue, Problem> {
+    Ok(match value {
+        Value::Boolean(v) => KnobValue::Bool(v),
+        Value::Integer(v) => KnobValue::Int(v),
+        Value::Float(v) => KnobValue::Float(v),
+        Value::String(v) => KnobValue::Choice(v),
+        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
+            let got = value.type_str();
+            return Err(Problem::Type(format!("invalid type: {got}, expected a boolean, number or string")));
+        }
+    })
+}
+
+fn teacher(file: TeacherFile, at: &At<'_>) -> Result<TeacherSettings, RecipeError> {
+    Ok(TeacherSettings {
+        noise: at.at("noise").share(file.noise.unwrap_or(0.0))?,
+        random_start: file.random_start.unwrap_or(0),
+        max_context: at.at("max_context").count(file.max_context.unwrap_or(DEFAULT_MAX_CONTEXT))?,
+    })
+}
+
+fn rollout(file: RolloutFile, at: &At<'_>) -> Result<RolloutSettings, RecipeError> {
+    let group_size = at.at("group_size").count(file.group_size.unwrap_or(8))?;
+    if group_size == 1 {
+        return Err(at.at("group_size").fail(Problem::GroupOfOne));
+    }
+    let top_p = file.top_p.unwrap_or(1.0);
+    let max_tokens = file.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
+    let (max_tokens, max_context) = lengths(max_tokens, file.max_context.unwrap_or(DEFAULT_MAX_CONTEXT), at)?;
+    Ok(RolloutSettings {
+        groups: at.at("groups").count(file.groups.unwrap_or(16))?,
+        group_size,
+        temperature: at.at("temperature").positive(file.temperature.unwrap_or(1.0))?,
+        top_p: at.at("top_p").range(top_p, top_p > 0.0 && top_p <= 1.0, "above 0, at most 1")?,
+        top_k: file.top_k.unwrap_or(0),
+        max_tokens,
+        max_context,
+        stop: at.at("stop").texts(file.stop)?,
+    })
+}
+
+fn lengths(max_tokens: usize, max_context: usize, at: &At<'_>) -> Result<(usize, usize), RecipeError> {
+    at.at("max_tokens").count(max_tokens)?;
+    if max_tokens >= max_context {
+        return Err(at.at("max_tokens").fail(Problem::Context { max_tokens, max_context }));
+    }
+    Ok((max_tokens, max_context))
+}
+
+fn rewards(files: Vec<RewardFile>, style: ResponseStyle, at: &At<'_>) -> Result<Vec<RewardSpec>, RecipeError> {
+    if files.is_empty() {
+        return Err(at.fail(Problem::NoReward));
+    }
+    let reward = |(index, file): (usize, RewardFile)| {
+        let at = at.at(index);
+        let name = at.at("name").given(file.name, "write the name of a reward")?;
+        let weight = file.weight.unwrap_or(1.0);
+        at.at("weight").positive(f64::from(weight))?;
+        let spec = RewardSpec::new(&name, weight, file.span, &file.params).map_err(|error| at.fail(error))?;
+        let reads = matches!(spec.kind(), RewardKind::Perception | RewardKind::PerceptionExact);
+        let sees = style == ResponseStyle::Perception;
+        match spec.span() {
+            _ if reads && !sees => Err(at.at("name").fail(Problem::NoPerception)),
+            TokenSpan::Perception if !sees => Err(at.at("span").fail(Problem::NoPerception)),
+            _ => Ok(spec),
+        }
+    };
+    files.into_iter().enumerate().map(reward).collect()
+}
+
+fn loss(file: LossFile, max_tokens: usize, at: &At<'_>) -> Result<LossSettings, RecipeError> {
+    let aggregation = file.aggregation.unwrap_or_default();
+    let constant_length = match (aggregation, file.constant_length) {
+        (AggregationKind::Constant, length) => {
+            Some(at.at("constant_length").positive(length.unwrap_or(max_tokens as f64))?)
+        }
+        (_, None) => None,
+        (_, Some(_)) => return Err(at.at("constant_length").fail(Problem::ConstantLength)),
+    };
+    Ok(LossSettings {
+        clip_low: at.at("clip_low").share(file.clip_low.unwrap_or(0.2))?,
+        clip_high: at.at("clip_high").zero_or_more(file.clip_high.unwrap_or(0.2))?,
+        kl_coef: at.at("kl_coef").zero_or_more(file.kl_coef.unwrap_or(0.0))?,
+        kl: file.kl.unwrap_or_default(),
+        aggregation,
+        constant_length,
+    })
+}
+
+fn optim(file: OptimFile, steps: u64, at: &At<'_>) -> Result<OptimSettings, RecipeError> {
+    const LR: &str = "write a learning rate; 1e-3 suits fresh weights, 1e-6 pretrained ones";
+    let warmup = file.warmup_steps.unwrap_or(0);
+    if warmup > steps {
+        return Err(at.at("warmup_steps").fail(Problem::Warmup { warmup, steps }));
+    }
+    let norm = file.max_grad_norm.unwrap_or(1.0);
+    Ok(OptimSettings {
+        lr: at.at("lr").zero_or_more(at.at("lr").given(file.lr, LR)?)?,
+        schedule: file.schedule.unwrap_or_default(),
+        warmup_steps: warmup,
+        min_lr_ratio: at.at("min_lr_ratio").share(file.min_lr_ratio.unwrap_or(0.0))?,
+        weight_decay: at.at("weight_decay").zero_or_more(file.weight_decay.unwrap_or(0.0))?,
+        beta1: at.at("beta1").decay(file.beta1.unwrap_or(0.9))?,
+        beta2: at.at("beta2").decay(file.beta2.unwrap_or(0.999))?,
+        max_grad_norm: at.at("max_grad_norm").range(norm, norm > 0.0, "above 0, or inf")?,
+        micro_batch_tokens: at.at("micro_batch_tokens").count(file.micro_batch_tokens.unwrap_or(8192))?,
+        minibatches: at.at("minibatches").count(file.minibatches.unwrap_or(1))?,
+    })
+}
+
+fn eval(file: EvalFile, stages: &[Stage], at: &At<'_>) -> Result<EvalSettings, RecipeError> {
+    let rollout = stages.iter().rev().find_map(|stage| match stage {
+        Stage::Rl(stage) => Some(&stage.rollout),
+        Stage::Sft(_) => None,
+    });
+    let mut env = environments(file.env, &at.at("env"))?;
+    if env.is_empty() {
+        env = stages.last().map(|stage| stage.envs().to_vec()).unwrap_or_default();
+    }
+    let max_tokens = file.max_tokens.or(rollout.map(|r| r.max_tokens)).unwrap_or(DEFAULT_MAX_TOKENS);
+    let max_context = file.max_context.or(rollout.map(|r| r.max_context)).unwrap_or(DEFAULT_MAX_CONTEXT);
+    let (max_tokens, max_context) = lengths(max_tokens, max_context, at)?;
+    let stop = file.stop.or(rollout.map(|r| r.stop.clone())).unwrap_or_default();
+    Ok(EvalSettings {
+        episodes: at.at("episodes").count(file.episodes.unwrap_or(64))?,
+        seed: file.seed.unwrap_or(0),
+        temperature: at.at("temperature").zero_or_more(file.temperature.unwrap_or(1.0))?,
+        every: file.every.unwrap_or(0),
+        max_tokens,
+        max_context,
+        stop: at.at("stop").texts(stop)?,
+        batch: at.at("batch").count(file.batch.unwrap_or(32))?,
+        env,
+    })
+}

@@ -1,0 +1,123 @@
+//! The sections of a recipe around its stages: paper, model, prompt, environments, evaluation.
+
+use std::path::PathBuf;
+
+use eyas_gym::{Knobs, ResponseStyle};
+use serde::{Deserialize, Serialize};
+
+/// The paper that a recipe follows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paper {
+    /// Its title.
+    pub title: String,
+    /// Its arXiv number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arxiv: Option<String>,
+    /// What is done as in the paper.
+    #[serde(default)]
+    pub faithful: Vec<String>,
+    /// What is done otherwise.
+    #[serde(default)]
+    pub differs: Vec<String>,
+    /// What a run should show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
+}
+
+/// What is trained.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelSettings {
+    /// Where the weights come from.
+    #[serde(flatten)]
+    pub source: ModelSource,
+    /// Parameters whose names begin with one of these are not trained. Default none.
+    pub freeze: Vec<String>,
+    /// The type in which weights are saved. Default f32.
+    pub save_dtype: SaveDtype,
+}
+
+/// Where the weights come from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ModelSource {
+    /// A folder in Hugging Face's layout.
+    Folder {
+        /// The folder, relative to the working directory. Whether it exists is checked when the model is
+        /// loaded.
+        path: PathBuf,
+    },
+    /// Fresh weights.
+    Preset {
+        /// The shape.
+        preset: Preset,
+        /// Most tokens of the tokenizer that is made for it. Default 640.
+        vocab_size: usize,
+    },
+}
+
+/// A shape of a model with fresh weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// A Qwen2.5-VL of a few million parameters.
+    Tiny,
+}
+
+/// The type in which weights are saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SaveDtype {
+    /// 32 bits: what was trained, bit for bit.
+    #[default]
+    F32,
+    /// bfloat16: half the size.
+    Bf16,
+}
+
+/// How the model is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PromptSettings {
+    /// Which parts a response has. Default `perception`.
+    pub style: ResponseStyle,
+}
+
+/// An environment in a mixture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EnvChoice {
+    /// Its id.
+    pub id: String,
+    /// The name its metrics go by, unique in the mixture, so that one environment can be in it with
+    /// several settings. Default: its id.
+    pub name: String,
+    /// How often it is drawn, relative to the others. More than 0; default 1.
+    pub weight: f64,
+    /// Its knobs, every one of them.
+    pub knobs: Knobs,
+}
+
+/// How a policy is judged: on episodes of a stream of their own, see
+/// [`Recipe::eval_seed`](super::Recipe::eval_seed).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EvalSettings {
+    /// Episodes of each environment. Default 64.
+    pub episodes: usize,
+    /// Names the episodes. Not derived from the recipe's `seed`, so that runs with different seeds are
+    /// judged on the same episodes. Default 0.
+    pub seed: u64,
+    /// Temperature of sampling; 0 takes the likeliest token. Default 1.
+    pub temperature: f64,
+    /// Steps between evaluations; 0: only before and after each stage. Default 0.
+    pub every: u64,
+    /// Most tokens of a response. Default: as in the last RL stage, else 256.
+    pub max_tokens: usize,
+    /// Most tokens of an episode, see [`RolloutSettings::max_context`](super::RolloutSettings). Default: as
+    /// in the last RL stage, else 2048.
+    pub max_context: usize,
+    /// Texts that end a response. Default: as in the last RL stage, else none.
+    pub stop: Vec<String>,
+    /// Episodes that are played at a time. Default 32.
+    pub batch: usize,
+    /// The environments, each on its own: weights play no part. Default: those of the last stage.
+    pub env: Vec<EnvChoice>,
+}

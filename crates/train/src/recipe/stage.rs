@@ -1,0 +1,252 @@
+//! The stages of a recipe.
+
+use eyas_algo::{AdvantageConfig, Aggregation, Decay, PolicyConfig, Schedule};
+use eyas_reward::RewardSpec;
+use serde::{Deserialize, Serialize};
+
+use super::EnvChoice;
+
+/// One stage of the training.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Stage {
+    /// Supervised fine-tuning on demonstrations.
+    Sft(SftStage),
+    /// Reinforcement learning.
+    Rl(RlStage),
+}
+
+/// What a stage does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageKind {
+    /// Supervised fine-tuning on demonstrations.
+    Sft,
+    /// Reinforcement learning.
+    Rl,
+}
+
+impl StageKind {
+    /// The word in recipes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sft => "sft",
+            Self::Rl => "rl",
+        }
+    }
+}
+
+impl Stage {
+    /// What it does.
+    pub fn kind(&self) -> StageKind {
+        match self {
+            Self::Sft(_) => StageKind::Sft,
+            Self::Rl(_) => StageKind::Rl,
+        }
+    }
+
+    /// Its name, unique in the recipe: lower-case letters, digits, `-` and `_`. Default: its kind.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Sft(stage) => &stage.name,
+            Self::Rl(stage) => &stage.name,
+        }
+    }
+
+    /// Its number of steps, at least 1.
+    pub fn steps(&self) -> u64 {
+        match self {
+            Self::Sft(stage) => stage.steps,
+            Self::Rl(stage) => stage.steps,
+        }
+    }
+
+    /// The environments it draws from, at least one.
+    pub fn envs(&self) -> &[EnvChoice] {
+        match self {
+            Self::Sft(stage) => &stage.env,
+            Self::Rl(stage) => &stage.env,
+        }
+    }
+
+    /// How its weights are updated.
+    pub fn optim(&self) -> &OptimSettings {
+        match self {
+            Self::Sft(stage) => &stage.optim,
+            Self::Rl(stage) => &stage.optim,
+        }
+    }
+}
+
+/// Supervised fine-tuning on what the environments' oracles would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SftStage {
+    /// See [`Stage::name`].
+    pub name: String,
+    /// Updates, at least 1. Must be given.
+    pub steps: u64,
+    /// Demonstrations of a step. Default 32.
+    pub batch_size: usize,
+    /// What demonstrations are like.
+    pub teacher: TeacherSettings,
+    /// The environments they come from.
+    pub env: Vec<EnvChoice>,
+    /// How weights are updated.
+    pub optim: OptimSettings,
+}
+
+/// What demonstrations are like. An imperfect teacher leaves room for reinforcement learning.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TeacherSettings {
+    /// Chance that the demonstrated action is a random legal one, `0..=1`. Default 0.
+    pub noise: f64,
+    /// Random legal moves that are played before the state of a demonstration is taken, so that
+    /// demonstrations cover more than beginnings. Default 0.
+    pub random_start: u32,
+    /// Most tokens of a demonstration, prompts and pictures included; a longer episode is cut after its
+    /// last whole turn. Default 2048.
+    pub max_context: usize,
+}
+
+/// Reinforcement learning from groups of episodes that start from the same state.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RlStage {
+    /// See [`Stage::name`].
+    pub name: String,
+    /// Steps (rollout, then update), at least 1. Must be given.
+    pub steps: u64,
+    /// How episodes are sampled.
+    pub rollout: RolloutSettings,
+    /// What a centred reward is divided by. Default: as in GRPO.
+    pub advantage: AdvantageConfig,
+    /// The loss.
+    pub loss: LossSettings,
+    /// The environments.
+    pub env: Vec<EnvChoice>,
+    /// The rewards, in the order of reports. At least one.
+    pub reward: Vec<RewardSpec>,
+    /// How weights are updated.
+    pub optim: OptimSettings,
+}
+
+/// How episodes are sampled.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RolloutSettings {
+    /// States of a step, each the start of a group. Default 16.
+    pub groups: usize,
+    /// Episodes of a group, at least 2. Default 8.
+    pub group_size: usize,
+    /// Temperature of sampling, more than 0. Default 1.
+    pub temperature: f64,
+    /// Only the likeliest tokens that together have this probability are sampled; in `(0, 1]`. Default 1:
+    /// all of them.
+    pub top_p: f64,
+    /// Only so many of the likeliest tokens are sampled; 0: all of them. Default 0.
+    pub top_k: usize,
+    /// Most tokens of a response, at least 1. Default 256.
+    pub max_tokens: usize,
+    /// Most tokens of an episode, prompts, pictures and responses of all turns together; an episode that
+    /// would exceed it ends. Default 2048.
+    pub max_context: usize,
+    /// Texts that end a response, besides the end-of-turn token. Default none.
+    pub stop: Vec<String>,
+}
+
+/// The clipped policy-gradient loss, see [`PolicyConfig`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LossSettings {
+    /// The ratio is clipped below at `1 − clip_low`, `0..=1`. Default 0.2.
+    pub clip_low: f64,
+    /// The ratio is clipped above at `1 + clip_high`, at least 0. Default 0.2.
+    pub clip_high: f64,
+    /// Weight of the KL penalty towards the policy at the start of the stage, at least 0. Default 0.
+    pub kl_coef: f64,
+    /// How the divergence is estimated.
+    pub kl: KlEstimate,
+    /// How token losses make one number. Default `token_mean`.
+    pub aggregation: AggregationKind,
+    /// The length of [`AggregationKind::Constant`], absent otherwise. Default: `rollout.max_tokens`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constant_length: Option<f64>,
+}
+
+/// How the divergence from the reference policy is estimated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KlEstimate {
+    /// `exp(d) − d − 1` with `d` the reference's log-prob minus the policy's (J. Schulman, "Approximating
+    /// KL Divergence", 2020): never negative.
+    #[default]
+    K3,
+}
+
+/// The words of [`Aggregation`] in recipes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AggregationKind {
+    /// See [`Aggregation::TokenMean`].
+    #[default]
+    TokenMean,
+    /// See [`Aggregation::SequenceMean`].
+    SequenceMean,
+    /// See [`Aggregation::Constant`].
+    Constant,
+}
+
+impl LossSettings {
+    /// The same for the loss function.
+    pub fn config(&self) -> PolicyConfig {
+        let aggregation = match (self.aggregation, self.constant_length) {
+            (AggregationKind::Constant, Some(length)) => Aggregation::Constant(length),
+            (AggregationKind::SequenceMean, _) => Aggregation::SequenceMean,
+            _ => Aggregation::TokenMean,
+        };
+        PolicyConfig {
+            clip_low: self.clip_low,
+            clip_high: self.clip_high,
+            kl_coef: self.kl_coef,
+            aggregation,
+        }
+    }
+}
+
+/// How weights are updated: AdamW under a learning-rate schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct OptimSettings {
+    /// The highest learning rate, finite and at least 0. Must be given: what suits fresh weights ruins
+    /// pretrained ones.
+    pub lr: f64,
+    /// How it falls after the warm-up. Default `constant`.
+    pub schedule: Decay,
+    /// Steps of the stage in which it rises, at most all of them. Default 0.
+    pub warmup_steps: u64,
+    /// The share of `lr` left at the last step, `0..=1`; not used by `constant`. Default 0.
+    pub min_lr_ratio: f64,
+    /// Decoupled weight decay, at least 0. Default 0.
+    pub weight_decay: f64,
+    /// Decay of the first moment, `0..1`. Default 0.9.
+    pub beta1: f64,
+    /// Decay of the second moment, `0..1`. Default 0.999.
+    pub beta2: f64,
+    /// Gradients are scaled down to this global norm, more than 0; `inf`: never. Default 1.
+    pub max_grad_norm: f64,
+    /// Most tokens in one forward and backward pass; gradients are summed over as many passes as an update
+    /// needs. Bounds the memory, changes no result but by rounding. A group is never split; one that is
+    /// larger is a pass of its own. Default 8192.
+    pub micro_batch_tokens: usize,
+    /// Updates made from the episodes of a step; divides `rollout.groups`. 1 in SFT stages. Default 1.
+    pub minibatches: usize,
+}
+
+impl OptimSettings {
+    /// The learning rate over the `steps` steps of the stage. All updates of a step share one rate.
+    pub fn lr_schedule(&self, steps: u64) -> Schedule {
+        Schedule {
+            peak: self.lr,
+            warmup_steps: self.warmup_steps,
+            total_steps: steps,
+            decay: self.schedule,
+            min_ratio: self.min_lr_ratio,
+        }
+    }
+}

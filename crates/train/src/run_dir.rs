@@ -1,0 +1,175 @@
+//! The run directory: everything a run leaves behind.
+//!
+//! ```text
+//! RUN/recipe.toml          the resolved recipe
+//!     metrics.jsonl        one line a step
+//!     episodes/*.jsonl     sampled episodes; pictures beside them as images/HASH.png
+//!     checkpoints/NAME/    Hugging Face folders
+//!     summary.json  report.html
+//! ```
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use eyas_core::{Episode, Image, ImageId};
+use serde_json::{Map, Value};
+
+/// One line of metrics.
+pub type Metrics = Map<String, Value>;
+
+/// Why a run directory could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirError {
+    /// There is something in it already.
+    #[error("run directory {path} exists and is not empty")]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A value could not be written as JSON.
+    #[error("cannot write {path} as JSON: {source}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong.
+        source: serde_json::Error,
+    },
+    /// A picture could not be written.
+    #[error(transparent)]
+    Picture(#[from] eyas_model::image_file::ImageFileError),
+}
+
+/// An open run directory.
+pub struct RunDir {
+    path: PathBuf,
+    metrics: BufWriter<File>,
+    pictures: BTreeSet<ImageId>,
+}
+
+impl RunDir {
+    /// Makes the directory and its folders. With `overwrite`, what an earlier run left is removed first.
+    ///
+    /// # Errors
+    /// [`RunDirError::Exists`] when it holds something and `overwrite` is off.
+    pub fn create(path: &Path, overwrite: bool) -> Result<Self, RunDirError> {
+        let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        let write = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| RunDirError::Write { path, source }
+        };
+        if occupied {
+            // Only a directory that looks like a run is ever removed.
+            if !overwrite || !path.join("recipe.toml").is_file() {
+                return Err(RunDirError::Exists { path: path.to_path_buf() });
+            }
+            fs::remove_dir_all(path).map_err(write(path))?;
+        }
+        for folder in ["episodes/images", "checkpoints"] {
+            fs::create_dir_all(path.join(folder)).map_err(write(path))?;
+        }
+        let file = path.join("metrics.jsonl");
+        let metrics = OpenOptions::new().create(true).append(true).open(&file).map_err(write(&file))?;
+        Ok(Self { path: path.to_path_buf(), metrics: BufWriter::new(metrics), pictures: BTreeSet::new() })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the checkpoint `name` goes.
+    pub fn checkpoint(&self, name: &str) -> PathBuf {
+        self.path.join("checkpoints").join(name)
+    }
+
+    /// Writes a whole file: first beside it, then renamed, so that no half file is ever seen.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write(&self, name: &str, text: &str) -> Result<(), RunDirError> {
+        let path = self.path.join(name);
+        let beside = self.path.join(format!(".{name}.part"));
+        fs::write(&beside, text)
+            .and_then(|()| fs::rename(&beside, &path))
+            .map_err(|source| RunDirError::Write { path, source })
+    }
+
+    /// Appends one line of metrics, and hands it to the system.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn log(&mut self, line: &Metrics) -> Result<(), RunDirError> {
+        let path = self.path.join("metrics.jsonl");
+        let text = serde_json::to_string(line).map_err(|source| RunDirError::Json { path: path.clone(), source })?;
+        writeln!(self.metrics, "{text}")
+            .and_then(|()| self.metrics.flush())
+            .map_err(|source| RunDirError::Write { path, source })
+    }
+
+    /// Writes episodes, one JSON line each, and their pictures by hash; a picture is written once a run.
+    ///
+    /// # Errors
+    /// [`RunDirError`] when a file cannot be written.
+    pub fn episodes(&mut self, name: &str, episodes: &[&Episode]) -> Result<(), RunDirError> {
+        let path = self.path.join("episodes").join(format!("{name}.jsonl"));
+        let mut text = String::new();
+        for episode in episodes {
+            let line =
+                serde_json::to_string(episode).map_err(|source| RunDirError::Json { path: path.clone(), source })?;
+            text.push_str(&line);
+            text.push('\n');
+            for image in episode.images.values() {
+                self.picture(image)?;
+            }
+        }
+        fs::write(&path, text).map_err(|source| RunDirError::Write { path, source })
+    }
+
+    fn picture(&mut self, image: &Image) -> Result<(), RunDirError> {
+        if self.pictures.insert(image.id()) {
+            let path = self.path.join("episodes/images").join(format!("{}.png", image.id()));
+            eyas_model::image_file::write_png(&path, image)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_occupied_directory_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run");
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("thesis.txt"), "mine").unwrap();
+        assert!(matches!(RunDir::create(&path, false), Err(RunDirError::Exists { .. })));
+        assert!(matches!(RunDir::create(&path, true), Err(RunDirError::Exists { .. })), "not a run: never removed");
+        assert_eq!(fs::read_to_string(path.join("thesis.txt")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn metrics_are_lines_and_an_old_run_can_be_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run");
+        let mut run = RunDir::create(&path, false).unwrap();
+        run.write("recipe.toml", "seed = 1\n").unwrap();
+        run.log(&[("step".to_string(), Value::from(0))].into_iter().collect()).unwrap();
+        assert_eq!(fs::read_to_string(path.join("metrics.jsonl")).unwrap(), "{\"step\":0}\n");
+        drop(run);
+        assert!(RunDir::create(&path, false).is_err());
+        RunDir::create(&path, true).unwrap();
+        assert_eq!(fs::read_to_string(path.join("metrics.jsonl")).unwrap(), "");
+    }
+}
