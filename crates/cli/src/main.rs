@@ -1,1 +1,25 @@
-fn main() {}
+//! `eyas`: train vision-language models to see, reason and act.
+#![forbid(unsafe_code)]
+
+mod commands;
+mod hint;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+// Training makes and drops large buffers at every step; this allocator keeps their pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = commands::Cli::parse();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", hint::render(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

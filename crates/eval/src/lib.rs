@@ -1,1 +1,11 @@
-//! eval
+//! Policy + environments -> scores with errors, tables, a report.
+#![forbid(unsafe_code)]
+
+mod evaluate;
+pub mod report;
+mod summary;
+mod table;
+
+pub use evaluate::{EvalConfig, EvalEnv, Evaluation, Reference, evaluate, held_out, references};
+pub use summary::{EnvSummary, Measured, Summary, SummaryError};
+pub use table::table;

@@ -16,7 +16,9 @@ pub enum SummaryError {
         env: String,
     },
     /// The policy before and after training must play the same held-out episodes.
-    #[error("environment {env:?}: {before} episodes before training, {after} after; both need the same seeds")]
+    #[error(
+        "environment {env:?}: {before} episodes before training, {after} after; both need the same seeds"
+    )]
     Unpaired {
         /// The environment.
         env: String,
@@ -226,7 +228,8 @@ mod tests {
     }
 
     fn episode(env_score: f32, outcome: Outcome, perception: Score) -> Episode {
-        let row = |name: &str, score| ScoreSheet { name: name.into(), weight: 1.0, span: TokenSpan::All, score };
+        let row =
+            |name: &str, score| ScoreSheet { name: name.into(), weight: 1.0, span: TokenSpan::All, score };
         Episode {
             version: EPISODE_VERSION,
             env: "sokoban".into(),

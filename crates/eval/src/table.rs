@@ -154,7 +154,10 @@ mod tests {
 
     #[test]
     fn numbers_keep_about_three_digits() {
-        assert_eq!([number(0.1234), number(12.345), number(123.45), number(-4321.0)], ["0.123", "12.35", "123.5", "-4321"].map(String::from));
+        assert_eq!(
+            [number(0.1234), number(12.345), number(123.45), number(-4321.0)],
+            ["0.123", "12.35", "123.5", "-4321"].map(String::from)
+        );
         assert_eq!(number(-0.0001), "0.000");
         assert_eq!(change(Some(0.5), Some(0.25)), "-0.250");
         assert_eq!(change(None, Some(0.25)), "");

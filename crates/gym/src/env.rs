@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Display};
 
-use eyas_core::{Image, Outcome, Seed};
+use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{KnobError, KnobSpec, Knobs};
@@ -147,6 +147,13 @@ pub trait Env: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Every action that the rules accept now, in a fixed order; a sample where there are infinitely
     /// many. Empty when the episode is over.
     fn legal_actions(&self) -> Vec<Self::Action>;
+
+    /// What a player would do that knows the grammar and nothing else: the random reference of the
+    /// normalised score. Uniform over the legal actions, unless knowing which actions are legal is
+    /// already the task. `None` when there is nothing to choose from.
+    fn guess(&self, rng: &mut Rng) -> Option<Self::Action> {
+        rng.choose(&self.legal_actions()).cloned()
+    }
 
     /// Whether the episode goes on.
     fn status(&self) -> Status;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use eyas_core::Image;
+use eyas_core::{Image, Rng};
 
 use crate::{Env, EnvSpec, ParseError, Perception, Status, Step};
 
@@ -39,6 +39,8 @@ pub trait Game: Send + Sync {
     fn perception(&self) -> Perception;
     /// See [`Env::legal_actions`].
     fn legal_actions(&self) -> Vec<String>;
+    /// See [`Env::guess`].
+    fn guess(&self, rng: &mut Rng) -> Option<String>;
     /// See [`Env::status`].
     fn status(&self) -> Status;
     /// An independent copy, random source included.
@@ -105,6 +107,9 @@ impl<E: Env> Game for Slot<E> {
     }
     fn legal_actions(&self) -> Vec<String> {
         self.0.legal_actions().iter().map(ToString::to_string).collect()
+    }
+    fn guess(&self, rng: &mut Rng) -> Option<String> {
+        self.0.guess(rng).map(|action| action.to_string())
     }
     fn status(&self) -> Status {
         self.0.status()

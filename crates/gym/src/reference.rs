@@ -4,13 +4,12 @@ use eyas_core::Seed;
 
 use crate::{Game, Status};
 
-/// Plays uniformly random legal actions to the end; gives the total score.
+/// Plays guesses (see [`Env::guess`](crate::Env::guess)) to the end; gives the total score.
 pub fn play_random(mut game: Box<dyn Game>, seed: Seed) -> f32 {
     let mut rng = seed.rng();
     let mut total = 0.0;
     while game.status() == Status::Running {
-        let legal = game.legal_actions();
-        total += match rng.choose(&legal).map(|action| game.step(action)) {
+        total += match game.guess(&mut rng).map(|action| game.step(&action)) {
             Some(Ok(step)) => step.score,
             _ => game.pass().score,
         };

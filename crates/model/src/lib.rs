@@ -9,8 +9,10 @@ pub mod image_file;
 pub mod ops;
 pub mod policy;
 pub mod processor;
+mod vlm;
 
 pub use policy::{
     AdamW, Decoder, Features, Feed, ImageStore, Origin, Policy, PolicyError, Sampled, Sampling, ScoreOptions, Scored,
     SequenceId, Targets, Update, Upstream, sample,
 };
+pub use vlm::{Vlm, VlmError};

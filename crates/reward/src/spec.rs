@@ -121,6 +121,13 @@ impl From<RewardSpec> for Written {
     }
 }
 
+impl From<RewardKind> for RewardSpec {
+    /// The reward at weight 1, credited to every token.
+    fn from(kind: RewardKind) -> Self {
+        Self { kind, weight: 1.0, span: TokenSpan::All }
+    }
+}
+
 impl RewardSpec {
     /// The reward `name` with `params`, weighted, credited to the tokens of `span`.
     ///

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use eyas_core::{Image, ImageId, Trajectory};
 use eyas_model::hf::{ChatTemplate, Chunk, Part, Piece, Tokenizer};
-use eyas_model::{Features, Feed, ImageStore, Policy};
+use eyas_model::{Features, Feed, ImageStore, Policy, Vlm};
 
 use crate::RolloutError;
 
@@ -23,6 +23,11 @@ pub struct Agent<'a> {
 pub struct Encoded(Vec<Chunk>);
 
 impl<'a> Agent<'a> {
+    /// The parts of a whole model.
+    pub fn of(model: &'a Vlm) -> Self {
+        Self { policy: &model.policy, tokenizer: &model.tokenizer, template: &model.template }
+    }
+
     /// The first user turn: a picture and `text`.
     ///
     /// # Errors

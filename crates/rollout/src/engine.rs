@@ -99,7 +99,7 @@ pub fn rollout(
         }
         if none_running || waiting * 4 >= alive || waiting >= 32 {
             let ready: Vec<&mut Player> = players.iter_mut().filter(|p| !p.done && p.ended.is_some()).collect();
-            act(agent, config, context, ready, &mut decoder)?;
+            act(agent, context, ready, &mut decoder)?;
         }
     }
     let mut groups: Vec<Group> = starts.iter().map(|_| Group { episodes: Vec::with_capacity(copies) }).collect();
@@ -220,8 +220,7 @@ fn stopped(agent: Agent<'_>, config: &RolloutConfig, ids: &[u32]) -> Result<bool
 
 /// Parses the responses of `ready`, plays their actions, and prepares their next turn.
 fn act(
-    agent: Agent<'_>, config: &RolloutConfig, context: usize, mut ready: Vec<&mut Player>,
-    decoder: &mut Decoder<'_>,
+    agent: Agent<'_>, context: usize, mut ready: Vec<&mut Player>, decoder: &mut Decoder<'_>,
 ) -> Result<(), RolloutError> {
     let results: Result<Vec<Option<(Image, bool)>>, RolloutError> =
         ready.par_iter_mut().map(|player| finish_turn(agent, player)).collect();

@@ -1,9 +1,7 @@
 //! Where episodes start.
 
-use std::collections::BTreeMap;
-
-use eyas_core::Seed;
-use eyas_gym::{Game, KnobValue, find};
+use eyas_core::{Rng, Seed};
+use eyas_gym::{Game, Knobs, Status, find};
 
 use crate::RolloutError;
 
@@ -22,12 +20,22 @@ impl Start {
     ///
     /// # Errors
     /// When the environment is unknown or refuses the knobs.
-    pub fn reset(id: &str, seed: Seed, knobs: &BTreeMap<String, KnobValue>) -> Result<Self, RolloutError> {
-        let entry = find(id)?;
-        let knobs = entry.knobs(knobs)?;
-        let game = entry.reset(seed, &knobs)?;
-        let knobs = serde_json::to_value(&knobs).unwrap_or_default();
+    pub fn reset(id: &str, seed: Seed, knobs: &Knobs) -> Result<Self, RolloutError> {
+        let game = find(id)?.reset(seed, knobs)?;
+        let knobs = serde_json::to_value(knobs).unwrap_or_default();
         Ok(Self { game, seed, knobs })
+    }
+
+    /// Plays up to `moves` random legal actions, stopping short of the end of the episode.
+    pub fn advance(&mut self, moves: usize, rng: &mut Rng) {
+        for _ in 0..moves {
+            let Some(action) = rng.choose(&self.game.legal_actions()).cloned() else { return };
+            let mut next = self.game.fork();
+            if next.step(&action).is_err() || next.status() != Status::Running {
+                return;
+            }
+            self.game = next;
+        }
     }
 }
 

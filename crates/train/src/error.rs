@@ -27,13 +27,10 @@ pub enum TrainError {
     /// A recipe was refused.
     #[error(transparent)]
     Recipe(#[from] crate::recipe::RecipeError),
-    /// A model folder could not be read or written.
+    /// A model could not be opened, made or saved.
     #[error(transparent)]
-    Folder(#[from] eyas_model::hf::FolderError),
-    /// Something else about the model.
+    Model(#[from] eyas_model::VlmError),
+    /// Whoever listens to the run failed.
     #[error("{0}")]
-    Model(String),
-    /// Measuring failed to write its report.
-    #[error("cannot write the report: {0}")]
-    Report(String),
+    Listener(String),
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod fresh;
 mod mixture;
 mod optim;
 pub mod recipe;
@@ -13,9 +14,10 @@ mod sft;
 mod step;
 
 pub use error::TrainError;
-pub use mixture::{MixtureEnv, allot, starts};
-pub use optim::{OptimConfig, micro_batches};
-pub use rl::{RlConfig, run_rl};
+pub use fresh::open_model;
+pub use mixture::{allot, starts};
+pub use optim::{adamw, micro_batches};
+pub use rl::run_rl;
 pub use run_dir::{Metrics, RunDir, RunDirError};
-pub use sft::{SftConfig, demonstrations, run_sft};
+pub use sft::{demonstrations, run_sft};
 pub use step::StepReport;

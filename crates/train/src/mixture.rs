@@ -1,28 +1,14 @@
 //! Several environments in one batch.
 
-use std::collections::BTreeMap;
-
 use eyas_core::{Rng, Seed};
-use eyas_gym::KnobValue;
 use eyas_rollout::{RolloutError, Start};
 
-/// An environment in a mixture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MixtureEnv {
-    /// Its id.
-    pub id: String,
-    /// The name its metrics go by.
-    pub name: String,
-    /// Its share, relative to the others.
-    pub weight: f64,
-    /// Knobs that differ from the defaults.
-    pub knobs: BTreeMap<String, KnobValue>,
-}
+use crate::recipe::EnvChoice;
 
 /// Which environment each of `n` places of a batch gets: shares are met as closely as whole numbers
 /// allow (largest remainder), ties and leftovers drawn from `rng`, order shuffled. So no environment is
 /// missing from a batch by chance.
-pub fn allot(envs: &[MixtureEnv], n: usize, rng: &mut Rng) -> Vec<usize> {
+pub fn allot(envs: &[EnvChoice], n: usize, rng: &mut Rng) -> Vec<usize> {
     let total: f64 = envs.iter().map(|e| e.weight).sum();
     let exact: Vec<f64> = envs.iter().map(|e| e.weight / total * n as f64).collect();
     let mut places: Vec<usize> =
@@ -40,7 +26,7 @@ pub fn allot(envs: &[MixtureEnv], n: usize, rng: &mut Rng) -> Vec<usize> {
 ///
 /// # Errors
 /// When an environment refuses its knobs.
-pub fn starts(envs: &[MixtureEnv], n: usize, seed: Seed) -> Result<Vec<(usize, Start)>, RolloutError> {
+pub fn starts(envs: &[EnvChoice], n: usize, seed: Seed) -> Result<Vec<(usize, Start)>, RolloutError> {
     allot(envs, n, &mut seed.split("mixture", 0).rng())
         .into_iter()
         .enumerate()
@@ -57,7 +43,8 @@ mod tests {
 
     #[test]
     fn shares_are_met() {
-        let env = |weight| MixtureEnv { id: "x".into(), name: "x".into(), weight, knobs: BTreeMap::new() };
+        let knobs = eyas_gym::Knobs::defaults(&[]);
+        let env = |weight| EnvChoice { id: "x".into(), name: "x".into(), weight, knobs: knobs.clone() };
         let envs = [env(1.0), env(2.0), env(1.0)];
         let mut rng = Seed::new(1).rng();
         for n in [1usize, 7, 16] {

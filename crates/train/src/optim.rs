@@ -1,24 +1,19 @@
-//! Learning-rate schedule, optimizer settings and the cutting of batches into micro-batches.
+//! Optimizer settings by step, and the cutting of batches into micro-batches.
 
-use eyas_algo::Schedule;
 use eyas_core::Trajectory;
 use eyas_model::AdamW;
 
-/// Optimizer settings of a stage.
-#[derive(Clone, Debug)]
-pub struct OptimConfig {
-    /// Learning rate by step.
-    pub schedule: Schedule,
-    /// Everything else; its `lr` is replaced by the schedule's.
-    pub adam: AdamW,
-    /// Tokens of one forward and backward pass; a single group larger than this still goes alone.
-    pub micro_batch_tokens: usize,
-}
+use crate::recipe::OptimSettings;
 
-impl OptimConfig {
-    /// The settings of update `step`.
-    pub fn at(&self, step: u64) -> AdamW {
-        AdamW { lr: self.schedule.learning_rate(step) as f32, ..self.adam }
+/// The optimizer's settings at `step` of a stage of `steps` steps.
+pub fn adamw(optim: &OptimSettings, steps: u64, step: u64) -> AdamW {
+    AdamW {
+        lr: optim.lr_schedule(steps).learning_rate(step) as f32,
+        beta1: optim.beta1 as f32,
+        beta2: optim.beta2 as f32,
+        weight_decay: optim.weight_decay as f32,
+        max_grad_norm: optim.max_grad_norm as f32,
+        ..AdamW::default()
     }
 }
 

@@ -5,50 +5,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eyas_algo::{
-    AdvantageConfig, Aggregation, PolicyConfig, PolicyInputs, PolicyMetrics, TokenAdvantages, policy_loss,
+    Aggregation, PolicyConfig, PolicyInputs, PolicyMetrics, TokenAdvantages, policy_loss,
     token_advantages,
 };
 use eyas_core::{Episode, Group, Outcome, ScoreSheet, Seed, TokenKind, Trajectory};
-use eyas_model::hf::{ChatTemplate, Tokenizer};
-use eyas_model::{ImageStore, Policy, ScoreOptions, Scored, Targets, Upstream};
-use eyas_reward::{RewardSpec, score_episode};
+use eyas_gym::ResponseStyle;
+use eyas_model::{ImageStore, Policy, Sampling, ScoreOptions, Scored, Targets, Upstream, Vlm};
+use eyas_reward::score_episode;
 use eyas_rollout::{Agent, RolloutConfig, rollout};
 use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::mixture::{MixtureEnv, starts};
-use crate::optim::{OptimConfig, micro_batches};
+use crate::mixture::starts;
+use crate::optim::{adamw, micro_batches};
+use crate::recipe::{RlStage, RolloutSettings};
 use crate::run_dir::Metrics;
 use crate::{StepReport, TrainError};
-
-/// A stage of reinforcement learning.
-#[derive(Clone, Debug)]
-pub struct RlConfig {
-    /// Its name in the metrics.
-    pub name: String,
-    /// Rollout steps.
-    pub steps: usize,
-    /// Groups a step.
-    pub groups: usize,
-    /// Episodes a group.
-    pub group_size: usize,
-    /// Optimizer updates a rollout step; divides `groups`.
-    pub minibatches: usize,
-    /// Where episodes start.
-    pub envs: Vec<MixtureEnv>,
-    /// How they are played.
-    pub rollout: RolloutConfig,
-    /// What they are scored by.
-    pub rewards: Vec<RewardSpec>,
-    /// How scores become advantages.
-    pub advantage: AdvantageConfig,
-    /// The loss.
-    pub loss: PolicyConfig,
-    /// Optimizer.
-    pub optim: OptimConfig,
-    /// The stage's own stream.
-    pub seed: Seed,
-}
 
 /// A group that takes part in the update.
 struct Live<'a> {
@@ -72,26 +44,28 @@ struct Sums {
 /// # Errors
 /// [`TrainError`]; also when `report` fails.
 pub fn run_rl(
-    policy: &mut Policy, reference: Option<&Policy>, tokenizer: &Tokenizer, template: &ChatTemplate,
-    config: &RlConfig, first_step: usize, report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
+    model: &mut Vlm, reference: Option<&Policy>, stage: &RlStage, style: ResponseStyle, seed: Seed,
+    report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let mut updates = 0u64;
-    for step in 0..config.steps {
+    let rollout_config = rollout_config(&stage.rollout, style);
+    let loss_config = stage.loss.config();
+    for step in 0..stage.steps {
         let begin = Instant::now();
-        let seed = config.seed.split("rl", step as u64);
-        let (places, begins): (Vec<usize>, Vec<_>) = starts(&config.envs, config.groups, seed)?.into_iter().unzip();
-        let agent = Agent { policy, tokenizer, template };
+        let seed = seed.split("rl", step);
+        let (places, begins): (Vec<usize>, Vec<_>) =
+            starts(&stage.env, stage.rollout.groups, seed)?.into_iter().unzip();
+        let agent = Agent::of(model);
         let forbidden: Arc<[u32]> = Arc::from(agent.forbidden());
         let (mut groups, stats) =
-            rollout(agent, &begins, config.group_size, &config.rollout, seed.split("sampling", 0), |_| {})?;
+            rollout(agent, &begins, stage.rollout.group_size, &rollout_config, seed.split("sampling", 0), |_| {})?;
         let gen_secs = begin.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        let tags = config.rollout.style.tags();
+        let tags = style.tags();
         groups
             .par_iter_mut()
             .flat_map(|g| g.episodes.par_iter_mut())
-            .for_each(|episode| score_episode(&config.rewards, episode, tags));
+            .for_each(|episode| score_episode(&stage.reward, episode, tags));
         let reward_secs = clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
@@ -100,7 +74,7 @@ pub fn run_rl(
         for group in &groups {
             let scores: Vec<&[ScoreSheet]> = group.episodes.iter().map(|e| e.scores.as_slice()).collect();
             let kinds: Vec<&[TokenKind]> = group.episodes.iter().map(|e| e.trajectory.kinds()).collect();
-            let advantages = token_advantages(&scores, &kinds, config.advantage)?;
+            let advantages = token_advantages(&scores, &kinds, stage.advantage)?;
             invalid += advantages.invalid;
             if advantages.dead {
                 dead += 1;
@@ -111,31 +85,32 @@ pub fn run_rl(
         let adv_secs = clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
+        let policy = &mut model.policy;
         let mut images = ImageStore::default();
         let pictures = live.iter().flat_map(|l| &l.group.episodes).flat_map(|e| e.images.values());
         images.add(policy.processor(), pictures)?;
         let options = ScoreOptions {
             targets: Targets::Sampled,
-            temperature: config.rollout.sampling.temperature,
+            temperature: rollout_config.sampling.temperature,
             forbidden,
         };
         let mut sums = Sums::default();
-        let (mut grad_norm, mut applied, mut lr) = (0.0f64, 0usize, 0.0);
-        for part in live.chunks(live.len().div_ceil(config.minibatches).max(1)) {
-            minibatch(policy, reference, part, &images, &options, config, &mut sums)?;
-            let settings = config.optim.at(updates);
-            lr = f64::from(settings.lr);
+        let (mut grad_norm, mut applied) = (0.0f64, 0usize);
+        let settings = adamw(&stage.optim, stage.steps, step);
+        let lr = f64::from(settings.lr);
+        for part in live.chunks(live.len().div_ceil(stage.optim.minibatches).max(1)) {
+            let budget = stage.optim.micro_batch_tokens;
+            minibatch(policy, reference, part, &images, &options, &loss_config, budget, &mut sums)?;
             let update = policy.apply(&settings);
             grad_norm = grad_norm.max(update.grad_norm);
             applied += usize::from(update.applied);
-            updates += 1;
         }
         let update_secs = clock.elapsed().as_secs_f64();
 
         let episodes: Vec<Episode> = groups.into_iter().flat_map(|g| g.episodes).collect();
         let mut line = Metrics::new();
-        line.insert("step".into(), Value::from((first_step + step) as f64));
-        line.insert("stage".into(), Value::from(config.name.as_str()));
+        line.insert("step".into(), Value::from(step));
+        line.insert("stage".into(), Value::from(stage.name.as_str()));
         let mut put = |key: &str, value: f64| {
             // JSON has no NaN; a metric without a value is absent.
             if value.is_finite() {
@@ -143,9 +118,9 @@ pub fn run_rl(
             }
         };
         let seconds = begin.elapsed().as_secs_f64();
-        reward_metrics(&mut put, &episodes, config, &places);
+        reward_metrics(&mut put, &episodes, stage, &places);
         length_metrics(&mut put, &episodes);
-        put("frac_reward_zero_std", dead as f64 / config.groups as f64);
+        put("frac_reward_zero_std", dead as f64 / stage.rollout.groups as f64);
         put("training/filter_groups/dropped", dead as f64);
         put("training/invalid_scores", invalid as f64);
         put("loss", sums.loss);
@@ -183,28 +158,44 @@ pub fn run_rl(
         put("timing_s/update_actor", update_secs);
         put("timing_s/step", seconds);
         put("perf/throughput", (stats.sampled_tokens + stats.prompt_tokens) as f64 / seconds);
-        report(StepReport { stage: &config.name, step, steps: config.steps, metrics: &line, episodes: &episodes, policy })?;
+        report(StepReport { stage: &stage.name, step, steps: stage.steps, metrics: &mut line, episodes: &episodes, model })?;
     }
     Ok(())
 }
 
+/// The engine's settings for a stage.
+fn rollout_config(settings: &RolloutSettings, style: ResponseStyle) -> RolloutConfig {
+    RolloutConfig {
+        style,
+        sampling: Sampling {
+            temperature: settings.temperature as f32,
+            top_p: settings.top_p as f32,
+            top_k: settings.top_k,
+        },
+        max_tokens: settings.max_tokens,
+        max_context: settings.max_context,
+        stop: settings.stop.clone(),
+    }
+}
+
 /// Accumulates the gradient of one update over its micro-batches. Denominators are those of the whole
 /// update, so the cut into micro-batches changes nothing.
+#[expect(clippy::too_many_arguments, reason = "the parts of one update, used once")]
 fn minibatch(
     policy: &mut Policy, reference: Option<&Policy>, part: &[Live<'_>], images: &ImageStore, options: &ScoreOptions,
-    config: &RlConfig, sums: &mut Sums,
+    loss: &PolicyConfig, budget: usize, sums: &mut Sums,
 ) -> Result<(), TrainError> {
     let groups: Vec<Vec<&Trajectory>> =
         part.iter().map(|l| l.group.episodes.iter().map(|e| &e.trajectory).collect()).collect();
-    let denominator = denominator(part, config.loss.aggregation)?;
+    let denominator = denominator(part, loss.aggregation)?;
     if denominator <= 0.0 {
         return Ok(());
     }
     let mut first = 0;
-    for micro in micro_batches(&groups, config.optim.micro_batch_tokens) {
+    for micro in micro_batches(&groups, budget) {
         let live = &part[first..first + micro.len()];
         first += micro.len();
-        let reference_logprob = match reference.filter(|_| config.loss.kl_coef > 0.0) {
+        let reference_logprob = match reference.filter(|_| loss.kl_coef > 0.0) {
             Some(reference) => Some(reference.score(micro, images, options)?.logprobs),
             None => None,
         };
@@ -220,7 +211,7 @@ fn minibatch(
                     entropy: Some(&scored.entropies),
                     offsets: &tokens.offsets,
                 },
-                &config.loss,
+                loss,
                 denominator,
             )?;
             sums.loss += result.value;
@@ -292,7 +283,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
 }
 
-fn reward_metrics(put: &mut impl FnMut(&str, f64), episodes: &[Episode], config: &RlConfig, places: &[usize]) {
+fn reward_metrics(put: &mut impl FnMut(&str, f64), episodes: &[Episode], stage: &RlStage, places: &[usize]) {
     let totals: Vec<f64> = episodes.iter().filter_map(|e| e.total_score()).map(f64::from).collect();
     let (mean, std) = moments(&totals);
     put("reward", mean);
@@ -300,7 +291,7 @@ fn reward_metrics(put: &mut impl FnMut(&str, f64), episodes: &[Episode], config:
     put("critic/rewards/mean", mean);
     put("critic/rewards/max", totals.iter().copied().fold(f64::NEG_INFINITY, f64::max));
     put("critic/rewards/min", totals.iter().copied().fold(f64::INFINITY, f64::min));
-    for (i, spec) in config.rewards.iter().enumerate() {
+    for (i, spec) in stage.reward.iter().enumerate() {
         let values: Vec<f64> =
             episodes.iter().filter_map(|e| e.scores.get(i)?.score.value()).map(f64::from).collect();
         let (mean, std) = moments(&values);
@@ -308,8 +299,8 @@ fn reward_metrics(put: &mut impl FnMut(&str, f64), episodes: &[Episode], config:
         put(&format!("rewards/{}/std", spec.name()), std);
     }
     let mut by_env: BTreeMap<&str, Vec<&Episode>> = BTreeMap::new();
-    for (episode, place) in episodes.iter().zip(places.iter().flat_map(|p| std::iter::repeat_n(p, config.group_size))) {
-        by_env.entry(config.envs[*place].name.as_str()).or_default().push(episode);
+    for (episode, place) in episodes.iter().zip(places.iter().flat_map(|p| std::iter::repeat_n(p, stage.rollout.group_size))) {
+        by_env.entry(stage.env[*place].name.as_str()).or_default().push(episode);
     }
     for (name, episodes) in by_env {
         let scores: Vec<f64> = episodes.iter().map(|e| f64::from(e.env_score)).collect();

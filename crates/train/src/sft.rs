@@ -5,52 +5,34 @@ use std::time::Instant;
 use eyas_algo::{LossError, sft_loss};
 use eyas_core::{Episode, Seed, Trajectory};
 use eyas_gym::ResponseStyle;
-use eyas_model::hf::{ChatTemplate, Tokenizer};
-use eyas_model::{ImageStore, Policy, ScoreOptions, Upstream};
+use eyas_model::{ImageStore, ScoreOptions, Upstream, Vlm};
 use eyas_rollout::{Agent, Teacher, demonstrate};
 use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::mixture::{MixtureEnv, starts};
-use crate::optim::{OptimConfig, micro_batches};
+use crate::mixture::starts;
+use crate::optim::{adamw, micro_batches};
+use crate::recipe::SftStage;
 use crate::run_dir::Metrics;
 use crate::{StepReport, TrainError};
-
-/// A stage of supervised fine-tuning.
-#[derive(Clone, Debug)]
-pub struct SftConfig {
-    /// Its name in the metrics.
-    pub name: String,
-    /// Updates.
-    pub steps: usize,
-    /// Demonstrations an update.
-    pub batch_size: usize,
-    /// Where they come from.
-    pub envs: Vec<MixtureEnv>,
-    /// Probability that a demonstrated action is a random legal one.
-    pub noise: f64,
-    /// Parts of a response.
-    pub style: ResponseStyle,
-    /// Longest demonstration in tokens.
-    pub max_tokens: usize,
-    /// Optimizer.
-    pub optim: OptimConfig,
-    /// The stage's own stream.
-    pub seed: Seed,
-}
 
 /// Draws the demonstrations of one step. Each depends on (seed, step, place) only.
 ///
 /// # Errors
 /// When an environment or the tokenizer refuses its input.
-pub fn demonstrations(agent: Agent<'_>, config: &SftConfig, step: usize) -> Result<Vec<Episode>, TrainError> {
-    let seed = config.seed.split("sft", step as u64);
-    let teacher = Teacher { noise: config.noise, style: config.style, max_tokens: config.max_tokens };
-    let episodes: Result<Vec<Episode>, eyas_rollout::RolloutError> = starts(&config.envs, config.batch_size, seed)?
+pub fn demonstrations(
+    agent: Agent<'_>, stage: &SftStage, style: ResponseStyle, seed: Seed, step: u64,
+) -> Result<Vec<Episode>, TrainError> {
+    let seed = seed.split("sft", step);
+    let teacher = Teacher { noise: stage.teacher.noise, style, max_tokens: stage.teacher.max_context };
+    let episodes: Result<Vec<Episode>, eyas_rollout::RolloutError> = starts(&stage.env, stage.batch_size, seed)?
         .into_par_iter()
         .enumerate()
-        .map(|(place, (_, start))| {
-            demonstrate(agent, start, &teacher, &mut seed.split("teacher", place as u64).rng())
+        .map(|(place, (_, mut start))| {
+            let mut rng = seed.split("teacher", place as u64).rng();
+            let moves = rng.below(stage.teacher.random_start as usize + 1);
+            start.advance(moves, &mut rng);
+            demonstrate(agent, start, &teacher, &mut rng)
         })
         .collect();
     Ok(episodes?)
@@ -61,19 +43,20 @@ pub fn demonstrations(agent: Agent<'_>, config: &SftConfig, step: usize) -> Resu
 /// # Errors
 /// [`TrainError`]; also when `report` fails.
 pub fn run_sft(
-    policy: &mut Policy, tokenizer: &Tokenizer, template: &ChatTemplate, config: &SftConfig, first_step: usize,
+    model: &mut Vlm, stage: &SftStage, style: ResponseStyle, seed: Seed,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    for step in 0..config.steps {
+    for step in 0..stage.steps {
         let begin = Instant::now();
-        let episodes = demonstrations(Agent { policy, tokenizer, template }, config, step)?;
+        let episodes = demonstrations(Agent::of(model), stage, style, seed, step)?;
+        let policy = &mut model.policy;
         let drawn = begin.elapsed().as_secs_f64();
         let mut images = ImageStore::default();
         images.add(policy.processor(), episodes.iter().flat_map(|e| e.images.values()))?;
         let groups: Vec<Vec<&Trajectory>> = episodes.iter().map(|e| vec![&e.trajectory]).collect();
         let denominator: usize = episodes.iter().map(|e| e.trajectory.sampled_len()).sum();
         let (mut loss, mut correct) = (0.0, 0usize);
-        for micro in micro_batches(&groups, config.optim.micro_batch_tokens) {
+        for micro in micro_batches(&groups, stage.optim.micro_batch_tokens) {
             policy.accumulate(micro, &images, &ScoreOptions::default(), |scored| {
                 let weight = vec![1.0; scored.logprobs.len()];
                 let result = sft_loss(&scored.logprobs, &weight, denominator as f64)?;
@@ -83,13 +66,13 @@ pub fn run_sft(
                 Ok::<_, TrainError>(Upstream { d_logprobs: result.d_logprob, d_entropies: Vec::new() })
             })?;
         }
-        let settings = config.optim.at(step as u64);
+        let settings = adamw(&stage.optim, stage.steps, step);
         let update = policy.apply(&settings);
         let seconds = begin.elapsed().as_secs_f64();
         let tokens: usize = episodes.iter().map(|e| e.trajectory.len()).sum();
         let mut line = Metrics::new();
         let mut put = |key: &str, value: f64| line.insert(key.to_string(), Value::from(value));
-        put("step", (first_step + step) as f64);
+        put("step", step as f64);
         put("loss", loss);
         put("mean_token_accuracy", correct as f64 / denominator.max(1) as f64);
         put("grad_norm", update.grad_norm);
@@ -98,9 +81,9 @@ pub fn run_sft(
         put("step_time", seconds);
         put("timing_s/demonstrations", drawn);
         put("perf/throughput", tokens as f64 / seconds);
-        line.insert("stage".into(), Value::from(config.name.as_str()));
+        line.insert("stage".into(), Value::from(stage.name.as_str()));
         line.insert("update_skipped".into(), Value::from(!update.applied));
-        report(StepReport { stage: &config.name, step, steps: config.steps, metrics: &line, episodes: &episodes, policy })?;
+        report(StepReport { stage: &stage.name, step, steps: stage.steps, metrics: &mut line, episodes: &episodes, model })?;
     }
     Ok(())
 }

@@ -1,23 +1,22 @@
 //! What a stage tells after every update.
 
 use eyas_core::Episode;
-use eyas_model::Policy;
+use eyas_model::Vlm;
 
 use crate::run_dir::Metrics;
 
 /// One finished step.
-#[derive(Clone, Copy)]
 pub struct StepReport<'a> {
     /// The stage.
     pub stage: &'a str,
     /// The step in the stage, from 0.
-    pub step: usize,
+    pub step: u64,
     /// Steps of the stage.
-    pub steps: usize,
+    pub steps: u64,
     /// Its line of metrics.
-    pub metrics: &'a Metrics,
+    pub metrics: &'a mut Metrics,
     /// What was demonstrated or played.
     pub episodes: &'a [Episode],
-    /// The policy after the update.
-    pub policy: &'a Policy,
+    /// The model after the update.
+    pub model: &'a Vlm,
 }

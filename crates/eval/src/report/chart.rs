@@ -11,10 +11,10 @@ pub(super) struct Series {
     pub points: Vec<(f64, f64)>,
 }
 
-const WIDTH: f64 = 440.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 54.0;
-const RIGHT: f64 = 10.0;
+const WIDTH: f64 = 360.0;
+const HEIGHT: f64 = 190.0;
+const LEFT: f64 = 46.0;
+const RIGHT: f64 = 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 36.0;
 
@@ -29,15 +29,15 @@ const COLORS: usize = 8;
 pub(super) fn figure(title: &str, unit: &str, series: &[Series]) -> String {
     let series: Vec<Series> = series.iter().map(thin).collect();
     let points = || series.iter().flat_map(|s| s.points.iter());
-    let (x_ticks, y_ticks) = (ticks(points().map(|p| p.0), 5), ticks(points().map(|p| p.1), 4));
+    let (x_ticks, y_ticks) = (ticks(points().map(|p| p.0), 5).inside(), ticks(points().map(|p| p.1), 4));
     let x = Scale { low: x_ticks.low, high: x_ticks.high, from: LEFT, to: WIDTH - RIGHT };
     let y = Scale { low: y_ticks.low, high: y_ticks.high, from: HEIGHT - BOTTOM, to: TOP };
 
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\" data-x=\"{}\" data-y=\"{}\">",
         escape(title),
-        [x.low, x.high, x.from, x.to].map(plain).join(" "),
-        [y.low, y.high, y.from, y.to].map(plain).join(" "),
+        x.data(),
+        y.data(),
     );
     for tick in &y_ticks.at {
         let at = plain(y.map(*tick));
@@ -91,8 +91,7 @@ fn draw(line: &Series, color: usize, x: &Scale, y: &Scale) -> String {
             points.iter().map(|p| format!("{},{}", plain(x.map(p.0)), plain(y.map(p.1)))).collect();
         places.join(" ")
     };
-    let data: Vec<String> =
-        line.points.iter().map(|p| format!("{},{}", value(p.0), value(p.1))).collect();
+    let data: Vec<String> = line.points.iter().map(|p| format!("{},{}", value(p.0), value(p.1))).collect();
     let open = format!(
         "<g class=\"c{color}\" data-label=\"{}\" data-points=\"{}\">",
         escape(&line.label),
@@ -120,12 +119,14 @@ fn thin(series: &Series) -> Series {
     Series { label: series.label.clone(), points: series.points.chunks(run).map(mean).collect() }
 }
 
-/// Centred moving average over about a tenth of the points.
+/// Centred moving average over about a tenth of the points. Near the ends the window shrinks on both
+/// sides, so that a straight line stays one.
 fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let reach = (points.len() / 20).max(1);
     (0..points.len())
         .map(|i| {
-            let window = &points[i.saturating_sub(reach)..(i + reach + 1).min(points.len())];
+            let reach = reach.min(i).min(points.len() - 1 - i);
+            let window = &points[i - reach..=i + reach];
             (points[i].0, window.iter().map(|p| p.1).sum::<f64>() / window.len() as f64)
         })
         .collect()
@@ -145,20 +146,39 @@ impl Scale {
         let share = if span > 0.0 { (value - self.low) / span } else { 0.5 };
         self.from + share * (self.to - self.from)
     }
+
+    /// For the page's script: both ends in values and in pixels.
+    fn data(&self) -> String {
+        format!("{} {} {} {}", self.low, self.high, self.from, self.to)
+    }
 }
 
 /// Round numbers along an axis, and the range it covers.
 #[derive(Debug, PartialEq)]
 struct Ticks {
+    /// Start of the axis, a tick.
     low: f64,
+    /// End of the axis, a tick.
     high: f64,
     step: f64,
     at: Vec<f64>,
+    /// The range of the values themselves.
+    values: (f64, f64),
+}
+
+impl Ticks {
+    /// An axis that ends with the values, with only those ticks that lie between.
+    fn inside(mut self) -> Self {
+        (self.low, self.high) = self.values;
+        self.at.retain(|tick| (self.low..=self.high).contains(tick));
+        self
+    }
 }
 
 /// About `wanted` intervals of 1, 2 or 5 times a power of ten that enclose all `values`.
 fn ticks(values: impl Iterator<Item = f64>, wanted: u32) -> Ticks {
-    let (mut low, mut high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let (mut low, mut high) =
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     if low > high {
         (low, high) = (0.0, 1.0);
     }
@@ -178,13 +198,16 @@ fn ticks(values: impl Iterator<Item = f64>, wanted: u32) -> Ticks {
     let (first, last) = ((low / step).floor(), (high / step).ceil());
     let count = (last - first).clamp(0.0, 100.0) as usize;
     let at: Vec<f64> = (0..=count).map(|i| (first + i as f64) * step).collect();
-    Ticks { low: first * step, high: last * step, step, at }
+    Ticks { low: first * step, high: last * step, step, at, values: (low, high) }
 }
 
 /// A tick's label, with just the decimals that `step` needs.
 fn label(tick: f64, step: f64) -> String {
     let size = tick.abs();
-    if tick != 0.0 && (size < 1e-3 || size >= 1e7) {
+    if step < 1e-3 && size < step / 2.0 {
+        return "0".into();
+    }
+    if size > step / 2.0 && !(1e-3..1e7).contains(&size) {
         // Rounded through the mantissa, because multiples of a decimal step are not exact.
         return format!("{tick:.1e}").replace(".0e", "e");
     }
@@ -211,9 +234,8 @@ pub(super) fn value(v: f64) -> String {
 }
 
 /// A pixel coordinate, to a tenth.
-fn plain(v: f64) -> String {
-    let rounded = (v * 10.0).round() / 10.0;
-    if (v - rounded).abs() < 0.05 && rounded.abs() >= 0.1 { format!("{rounded}") } else { format!("{v}") }
+fn plain(pixels: f64) -> String {
+    format!("{}", (pixels * 10.0).round() / 10.0)
 }
 
 #[cfg(test)]
@@ -225,8 +247,10 @@ mod tests {
         let t = ticks([0.3, 9.2].into_iter(), 5);
         assert_eq!((t.low, t.high, t.step), (0.0, 10.0, 2.0));
         assert_eq!(t.at, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+        let tight = t.inside();
+        assert_eq!((tight.low, tight.high, tight.at), (0.3, 9.2, vec![2.0, 4.0, 6.0, 8.0]));
         let t = ticks([-0.013, 0.021].into_iter(), 4);
-        assert_eq!(t.at.len(), 5);
+        assert_eq!(t.at.len(), 6);
         assert!((t.low + 0.02).abs() < 1e-12 && (t.high - 0.03).abs() < 1e-12, "{t:?}");
     }
 
@@ -240,13 +264,17 @@ mod tests {
 
     #[test]
     fn labels_are_short() {
-        assert_eq!(label(0.30000000000000004, 0.1), "0.3");
+        assert_eq!(label(0.1 + 0.2, 0.1), "0.3");
         assert_eq!(label(-0.0, 0.1), "0.0");
         assert_eq!(label(-0.1, 0.1), "-0.1");
         assert_eq!(label(12000.0, 2000.0), "12k");
         assert_eq!(label(2e-6, 1e-6), "2e-6");
         assert_eq!(label(3.0, 1.0), "3");
-        assert_eq!([value(0.123456), value(1234.5), value(3.0), value(1e-6)], ["0.1235", "1234", "3", "1.00e-6"].map(String::from));
+        assert_eq!([label(0.0, 1e-5), label(1e-21, 1e-5)], ["0", "0"].map(String::from));
+        assert_eq!(
+            [value(0.123456), value(1234.5), value(3.0), value(1e-6)],
+            ["0.1235", "1234", "3", "1.00e-6"].map(String::from)
+        );
     }
 
     #[test]
@@ -259,12 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn smoothing_keeps_a_straight_line_inside() {
+    fn smoothing_keeps_a_straight_line() {
         let points: Vec<(f64, f64)> = (0..60).map(|i| (f64::from(i), 2.0 * f64::from(i))).collect();
         let smoothed = smooth(&points);
-        assert_eq!((smoothed.len(), smoothed[30]), (60, (30.0, 60.0)));
-        // Reach 3: the first window holds 0, 2, 4, 6.
-        assert_eq!(smoothed[0].1, 3.0);
+        assert_eq!(smoothed, points);
+        // Reach 3: the peak is spread over seven points.
+        let mut peak = vec![(0.0, 0.0); 60];
+        peak[30].1 = 7.0;
+        assert_eq!((smooth(&peak)[33].1, smooth(&peak)[34].1), (1.0, 0.0));
     }
 
     #[test]

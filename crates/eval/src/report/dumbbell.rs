@@ -4,7 +4,7 @@ use super::html::escape;
 use crate::summary::{EnvSummary, Summary};
 use crate::table::number;
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 1120.0;
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = 70.0;
 const ROW: f64 = 30.0;
@@ -79,8 +79,8 @@ mod tests {
         };
         let worse = EnvSummary { before_normalised: Some(0.9), ..env.clone() };
         let svg = figure(&Summary::of([("a".into(), env), ("b".into(), worse)].into()));
-        // From 130 to 690: the middle is 410.
-        assert!(svg.contains("d=\"M130 41H410\""), "{svg}");
+        // From 130 to 1050: the middle is 590.
+        assert!(svg.contains("d=\"M130 41H590\""), "{svg}");
         assert_eq!(svg.matches("dumbbell worse").count(), 1);
     }
 

@@ -225,6 +225,13 @@ impl Env for ShisenSho {
         if self.outcome.is_some() { Vec::new() } else { pairs(&self.board, self.border_paths).collect() }
     }
 
+    /// Any two cells of the board: to know which of them match is the task.
+    fn guess(&self, rng: &mut Rng) -> Option<CellPair> {
+        let n = self.board.size();
+        let mut cell = || Cell { row: rng.below(n), col: rng.below(n) };
+        Some(CellPair { first: cell(), second: cell() })
+    }
+
     fn status(&self) -> Status {
         self.outcome.map_or(Status::Running, Status::Done)
     }

@@ -235,6 +235,14 @@ impl Env for Swap {
         if self.outcome.is_some() { Vec::new() } else { swaps(&self.board).collect() }
     }
 
+    /// Any a cell and a neighbour of it: to know which of them match is the task.
+    fn guess(&self, rng: &mut Rng) -> Option<CellPair> {
+        let n = self.board.size();
+        let first = Cell { row: rng.below(n), col: rng.below(n) };
+        let around: Vec<Cell> = Direction::ALL.iter().filter_map(|d| first.neighbour(*d, n, n)).collect();
+        rng.choose(&around).map(|second| CellPair { first, second: *second })
+    }
+
     fn status(&self) -> Status {
         self.outcome.map_or(Status::Running, Status::Done)
     }

@@ -9,7 +9,7 @@
 //! which writes every text unchanged and never changes earlier turns; both are checked on loading.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
@@ -23,6 +23,8 @@ pub const TEMPLATE_FILE: &str = "chat_template.jinja";
 const TEMPLATE_JSON_FILE: &str = "chat_template.json";
 /// Bound on a file that holds a template; `tokenizer_config.json` is the largest.
 const MAX_FILE: u64 = 16 << 20;
+/// Bound on rendered text; with markers for texts even a long conversation takes little.
+const MAX_RENDERED: usize = 4 << 20;
 
 /// Stands around the number of a text in rendered output. A private-use character that no template writes.
 const MARK: char = '\u{F8FF}';
@@ -41,7 +43,7 @@ pub enum TemplateError {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// No file of the folder holds a template.
     #[error(
@@ -272,8 +274,12 @@ impl ChatTemplate {
 
     fn render(&self, messages: &[Value], start_answer: bool) -> Result<String, TemplateError> {
         let template = self.engine.get_template(TEMPLATE_FILE).map_err(jinja)?;
-        let values = context! { messages => messages, add_generation_prompt => start_answer, eos_token => END_OF_TURN };
-        template.render(values).map_err(jinja)
+        let values = context! {
+            messages => messages, add_generation_prompt => start_answer, eos_token => END_OF_TURN,
+        };
+        let mut rendered = Bounded(Vec::new());
+        template.render_captured_to(values, &mut rendered).map_err(jinja)?;
+        String::from_utf8(rendered.0).map_err(|e| TemplateError::Jinja { reason: e.to_string() })
     }
 
     /// Renders small conversations and checks what the module's docs promise.
@@ -311,6 +317,23 @@ impl ChatTemplate {
                 return Err(behaviour("edits the texts it is given instead of writing them as they are".into()));
             }
         }
+        Ok(())
+    }
+}
+
+/// Takes rendered text up to a bound, so that a template which loops over and over cannot fill the memory.
+struct Bounded(Vec<u8>);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_RENDERED {
+            return Err(io::Error::other(format!("renders more than {MAX_RENDERED} bytes")));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -608,7 +631,7 @@ mod tests {
             ("<|im_start|>{{", "{{ bos_token }}{{", "only `messages`"),
             ("{{ m.content }}", "{{ raise_exception('no ' ~ m.role) }}", "no assistant"),
             ("in messages %}", "in messages[-1:] %}", "earlier turns"),
-            ("{% endfor %}", "", "endfor"),
+            ("{% endfor %}", "", "syntax error"),
             ("{{ m.role }}", "\u{F8FF}", "private-use"),
         ] {
             let error = refused(part, replacement);

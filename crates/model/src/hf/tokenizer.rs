@@ -29,7 +29,7 @@ const MAX_ID: u32 = 1 << 22;
 /// How text is cut into words before byte pairs are merged, for tokenizers trained here. Up to four digits
 /// stay together, so that a whole small number can be one token.
 const WORDS: &str =
-    r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,4}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    r"[^\r\n\p{L}\p{N}]?\p{L}+| ?\p{N}{1,4}| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Special tokens of a tokenizer trained here; the index is the id.
 const SPECIAL: [&str; 8] = [
@@ -835,7 +835,6 @@ fn config_json_for(added: &[Added]) -> String {
         "bos_token": null,
         "clean_up_tokenization_spaces": false,
         "eos_token": "<|im_end|>",
-        "model_max_length": 131072,
         "pad_token": "<|endoftext|>",
         "processor_class": "Qwen2_5_VLProcessor",
         "split_special_tokens": false,

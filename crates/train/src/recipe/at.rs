@@ -23,7 +23,11 @@ impl<'a> At<'a> {
 
     /// This key is wrong.
     pub(super) fn fail(&self, problem: impl Into<Problem>) -> RecipeError {
-        RecipeError::Invalid { at: self.places.of(&self.key), key: self.key.clone(), problem: problem.into() }
+        RecipeError::Invalid {
+            at: self.places.of(&self.key),
+            key: self.key.clone(),
+            problem: Box::new(problem.into()),
+        }
     }
 
     /// The value that must have been written.

@@ -56,7 +56,7 @@ pub enum RecipeError {
         /// The path of the key.
         key: String,
         /// What is wrong.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// The recipe has no such scale.
     #[error("{file}: no scale {name:?}; {}", scales(known))]
@@ -133,12 +133,12 @@ pub enum Problem {
         /// The names of the elements, or their indices.
         known: Vec<String>,
     },
-    /// Both a folder and a preset, or neither.
-    #[error("{found} `path` and `preset`; give `path` (a folder with weights) or `preset` (fresh weights)")]
-    ModelSource {
-        /// "both" or "neither".
-        found: &'static str,
-    },
+    /// Both a folder and a preset.
+    #[error("both `path` and `preset`; give only `path` (a folder with weights) or `preset` (fresh weights)")]
+    TwoSources,
+    /// Neither a folder nor a preset.
+    #[error("neither `path` nor `preset`; give `path` (a folder with weights) or `preset` (fresh weights)")]
+    NoSource,
     /// `vocab_size` without a preset.
     #[error("only a `preset` has a vocabulary to make; the one of a `path` is in its folder")]
     VocabSize,

@@ -55,7 +55,10 @@ pub(super) fn text_of(path: &Path) -> Result<String, RecipeError> {
 
 /// All layers of the recipe `text` that stands in `path`.
 pub(super) fn assemble(
-    path: &Path, text: &str, scale: Option<&str>, sets: &[String],
+    path: &Path,
+    text: &str,
+    scale: Option<&str>,
+    sets: &[String],
 ) -> Result<Layer, RecipeError> {
     let file = path.display().to_string();
     let mut own = Layer::parse(&file, text)?;
@@ -69,9 +72,9 @@ pub(super) fn assemble(
         }
     };
     layer.put_all(own_set)?;
-    let scales = layer.table.remove("scale");
+    let scales = layer.take_scales()?;
     if let Some(name) = scale {
-        let chosen = pick_scale(&layer, &file, scales, name)?;
+        let chosen = pick_scale(&layer, &file, &scales, name)?;
         layer.put_all(chosen)?;
     }
     for text in sets {
@@ -88,20 +91,23 @@ pub(super) fn scale_names(path: &Path, text: &str) -> Result<Vec<String>, Recipe
         whole.merge(layer);
         layer = whole;
     }
-    let scales = layer.table.get("scale").and_then(Value::as_table);
-    Ok(scales.map(|s| s.keys().cloned().collect()).unwrap_or_default())
+    Ok(layer.take_scales()?.keys().cloned().collect())
 }
 
 /// The file that `extends` names, with its own `[set]` applied.
 fn extended(path: &Path, at: &Place, base: &Value) -> Result<Layer, RecipeError> {
-    let invalid = |problem| RecipeError::Invalid { at: at.clone(), key: "extends".into(), problem };
+    let invalid =
+        |problem| RecipeError::Invalid { at: at.clone(), key: "extends".into(), problem: Box::new(problem) };
     let Some(base) = base.as_str() else {
         let message = format!("invalid type: {}, expected the path of a file", base.type_str());
         return Err(invalid(Problem::Type(message)));
     };
     let path = path.parent().unwrap_or(Path::new("")).join(base);
-    let text = fs::read_to_string(&path)
-        .map_err(|source| RecipeError::Extends { at: at.clone(), path: path.clone(), source })?;
+    let text = fs::read_to_string(&path).map_err(|source| RecipeError::Extends {
+        at: at.clone(),
+        path: path.clone(),
+        source,
+    })?;
     let file = path.display().to_string();
     let mut layer = Layer::parse(&file, &text)?;
     if let Some(next) = layer.table.get("extends") {
@@ -116,14 +122,7 @@ fn extended(path: &Path, at: &Place, base: &Value) -> Result<Layer, RecipeError>
 /// One override: dotted path, value, where it was written.
 type Override = (String, Value, Place);
 
-fn pick_scale(
-    layer: &Layer, file: &str, scales: Option<Value>, name: &str,
-) -> Result<Vec<Override>, RecipeError> {
-    let scales = match scales {
-        None => Table::new(),
-        Some(Value::Table(scales)) => scales,
-        Some(other) => return Err(layer.not_a_table("scale", &other)),
-    };
+fn pick_scale(layer: &Layer, file: &str, scales: &Table, name: &str) -> Result<Vec<Override>, RecipeError> {
     match scales.get(name) {
         Some(Value::Table(table)) => Ok(layer.flatten(table, &format!("scale.{name}"))),
         Some(other) => Err(layer.not_a_table(&format!("scale.{name}"), other)),
@@ -180,6 +179,15 @@ impl Layer {
         }
     }
 
+    /// Takes the table of scales out of the layer.
+    fn take_scales(&mut self) -> Result<Table, RecipeError> {
+        match self.table.remove("scale") {
+            None => Ok(Table::new()),
+            Some(Value::Table(scales)) => Ok(scales),
+            Some(other) => Err(self.not_a_table("scale", &other)),
+        }
+    }
+
     /// The leaves of a table of overrides. `"a.b" = 1` and `a.b = 1` mean the same.
     fn flatten(&self, table: &Table, inside: &str) -> Vec<Override> {
         let mut found = Vec::new();
@@ -198,7 +206,11 @@ impl Layer {
 
     fn not_a_table(&self, key: &str, value: &Value) -> RecipeError {
         let message = format!("invalid type: {}, expected a table", value.type_str());
-        RecipeError::Invalid { at: self.places.of(key), key: key.into(), problem: Problem::Type(message) }
+        RecipeError::Invalid {
+            at: self.places.of(key),
+            key: key.into(),
+            problem: Box::new(Problem::Type(message)),
+        }
     }
 
     fn put_all(&mut self, overrides: Vec<Override>) -> Result<(), RecipeError> {
@@ -228,7 +240,8 @@ impl Layer {
     /// Writes `value` at a dotted path; tables on the way are made, elements of arrays are not.
     fn put(&mut self, key: &str, value: Value, at: Place) -> Result<(), RecipeError> {
         self.forget_model_source(key == "model.path", key == "model.preset");
-        let invalid = |problem| RecipeError::Invalid { at: at.clone(), key: key.into(), problem };
+        let invalid =
+            |problem| RecipeError::Invalid { at: at.clone(), key: key.into(), problem: Box::new(problem) };
         let (first, rest) = key.split_once('.').unwrap_or((key, ""));
         let mut slot = self.table.entry(first).or_insert_with(|| Value::Table(Table::new()));
         let mut path = first.to_string();
@@ -254,7 +267,9 @@ fn step<'a>(value: &'a mut Value, segment: &str, path: &str) -> Result<(&'a mut 
         Value::Array(items) => {
             let by_index = segment.parse::<usize>().ok().filter(|i| *i < items.len());
             let by_name = || items.iter().position(|item| name_of(item) == Some(segment));
-            let known = || items.iter().enumerate().map(|(i, item)| name_of(item).map_or(i.to_string(), str::to_string));
+            let known = || {
+                items.iter().enumerate().map(|(i, item)| name_of(item).map_or(i.to_string(), str::to_string))
+            };
             let Some(index) = by_index.or_else(by_name) else {
                 return Err(Problem::NoElement { element: segment.into(), known: known().collect() });
             };

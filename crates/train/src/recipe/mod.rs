@@ -1,6 +1,6 @@
 //! Recipes: one TOML file says what is trained, on what, how, and how it is judged.
 //!
-//! Reading has two stages. [`RecipeFile`](file::RecipeFile) is what was written, every key optional;
+//! Reading has two stages. A `RecipeFile` is what was written, every key optional;
 //! [`Recipe`] is what will run, every default filled in and everything checked that can be checked
 //! without weights. A [`Recipe`] written with [`Recipe::to_toml`] and read again is the same [`Recipe`],
 //! so the copy in a run directory is enough to repeat the run.
@@ -88,7 +88,7 @@ impl Recipe {
     /// The recipe as TOML, every default written out.
     ///
     /// # Errors
-    /// [`RecipeError::Write`] when TOML has no form for a value, such as a seed beyond 2⁶³ − 1.
+    /// [`RecipeError::Write`] when TOML has no form for a value.
     pub fn to_toml(&self) -> Result<String, RecipeError> {
         Ok(toml::to_string_pretty(self)?)
     }

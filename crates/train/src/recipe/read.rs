@@ -11,8 +11,8 @@ use super::{Problem, RecipeError};
 /// Keys of a file that are gone once its layers are merged.
 const LAYER_KEYS: [&str; 3] = ["extends", "set", "scale"];
 
-/// A known key this near is offered.
-const NEAR: usize = 3;
+/// A known key at least this similar (Jaro–Winkler, 0 to 1) is offered.
+const SIMILAR: f64 = 0.8;
 
 /// Reads the keys of `layer`.
 ///
@@ -30,7 +30,9 @@ pub(super) fn read(layer: &Layer) -> Result<RecipeFile, RecipeError> {
                 }
                 RecipeError::UnknownKey { at, nearest: nearest(name, &known), key, known }
             }
-            None => RecipeError::Invalid { at, key, problem: Problem::Type(error.message().into()) },
+            None => {
+                RecipeError::Invalid { at, key, problem: Box::new(Problem::Type(error.message().into())) }
+            }
         }
     })
 }
@@ -44,8 +46,9 @@ fn unknown_field(message: &str) -> Option<(&str, Vec<String>)> {
 }
 
 fn nearest(name: &str, known: &[String]) -> Option<String> {
-    let near = |k: &&String| strsim::damerau_levenshtein(k, name);
-    known.iter().min_by_key(near).filter(|k| near(k) <= NEAR || k.starts_with(name)).cloned()
+    let similarity = |k: &String| strsim::jaro_winkler(k, name);
+    let best = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    best.filter(|k| similarity(k) >= SIMILAR).cloned()
 }
 
 /// The path of the innermost key at `span`.
@@ -68,12 +71,12 @@ fn in_table(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
 fn in_value(value: &DeValue<'_>, span: &Range<usize>) -> Option<String> {
     match value {
         DeValue::Table(table) => in_table(table, span),
-        DeValue::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
-            match in_value(item.get_ref(), span) {
+        DeValue::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| match in_value(item.get_ref(), span) {
                 Some(inner) => Some(format!("{index}.{inner}")),
                 None => item.span().contains(&span.start).then(|| index.to_string()),
-            }
-        }),
+            })
+        }
         _ => None,
     }
 }

@@ -43,9 +43,11 @@ pub(super) fn resolve(layer: &Layer) -> Result<Recipe, RecipeError> {
 
 fn model(file: ModelFile, at: &At<'_>) -> Result<ModelSettings, RecipeError> {
     let source = match (file.path, file.preset) {
-        (Some(_), Some(_)) => return Err(at.fail(Problem::ModelSource { found: "both" })),
-        (None, None) => return Err(at.fail(Problem::ModelSource { found: "neither" })),
-        (Some(_), None) if file.vocab_size.is_some() => return Err(at.at("vocab_size").fail(Problem::VocabSize)),
+        (Some(_), Some(_)) => return Err(at.fail(Problem::TwoSources)),
+        (None, None) => return Err(at.fail(Problem::NoSource)),
+        (Some(_), None) if file.vocab_size.is_some() => {
+            return Err(at.at("vocab_size").fail(Problem::VocabSize));
+        }
         (Some(path), None) if path.as_os_str().is_empty() => return Err(at.at("path").fail(Problem::Empty)),
         (Some(path), None) => ModelSource::Folder { path },
         (None, Some(preset)) => {
@@ -171,9 +173,9 @@ fn environment(file: EnvFile, at: &At<'_>) -> Result<EnvChoice, RecipeError> {
     let given = file.knobs.into_iter().map(value).collect::<Result<_, RecipeError>>()?;
     let refuse = |error: KnobError| {
         let at = match &error {
-            KnobError::Unknown { knob, .. } | KnobError::Type { knob, .. } | KnobError::Range { knob, .. } => {
-                at_knobs.at(knob)
-            }
+            KnobError::Unknown { knob, .. }
+            | KnobError::Type { knob, .. }
+            | KnobError::Range { knob, .. } => at_knobs.at(knob),
             KnobError::Conflict { .. } => at.at("knobs"),
         };
         at.fail(GymError::from(error))
@@ -233,7 +235,11 @@ fn lengths(max_tokens: usize, max_context: usize, at: &At<'_>) -> Result<(usize,
     Ok((max_tokens, max_context))
 }
 
-fn rewards(files: Vec<RewardFile>, style: ResponseStyle, at: &At<'_>) -> Result<Vec<RewardSpec>, RecipeError> {
+fn rewards(
+    files: Vec<RewardFile>,
+    style: ResponseStyle,
+    at: &At<'_>,
+) -> Result<Vec<RewardSpec>, RecipeError> {
     if files.is_empty() {
         return Err(at.fail(Problem::NoReward));
     }

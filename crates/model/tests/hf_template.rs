@@ -1,0 +1,126 @@
+//! Chat templates against what `transformers` renders (hf_chat.json; hf_chat.py says how it was made).
+
+use std::fs;
+
+use eyas_model::hf::{ChatTemplate, Message, Part, Piece, Role, TemplateError};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const CASES: &str = include_str!("hf_chat.json");
+
+/// ChatML in the style of released templates: one line, subscripts, counters in a namespace.
+const ONE_LINE: &str = "{% set pictures = namespace(n=0) %}{% for m in messages %}{% if loop.first and m['role'] != \
+    'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ m['role'] }}\n\
+    {% if m['content'] is string %}{{ m['content'] }}<|im_end|>\n{% else %}{% for p in m['content'] %}\
+    {% if p['type'] == 'image' or 'image' in p %}{% set pictures.n = pictures.n + 1 %}{% if add_vision_id %}\
+    Picture {{ pictures.n }}: {% endif %}<|vision_start|><|image_pad|><|vision_end|>{% elif 'text' in p %}\
+    {{ p['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}\
+    <|im_start|>assistant\n{% endif %}{% if tools %}{{ raise_exception('no tools') }}{% endif %}";
+
+fn part(value: &Value) -> Part {
+    match value["type"].as_str() {
+        Some("image") => Part::Image,
+        _ => Part::Text(value["text"].as_str().unwrap().into()),
+    }
+}
+
+fn message(value: &Value) -> Message {
+    let role = match value["role"].as_str().unwrap() {
+        "system" => Role::System,
+        "user" => Role::User,
+        _ => Role::Assistant,
+    };
+    match &value["content"] {
+        Value::String(text) => Message::text(role, text),
+        list => Message { role, parts: list.as_array().unwrap().iter().map(part).collect() },
+    }
+}
+
+fn joined(pieces: &[Piece]) -> String {
+    let text = pieces.iter().map(|piece| match piece {
+        Piece::Template(text) | Piece::User(text) | Piece::Assistant(text) => text,
+        Piece::EndOfTurn => "<|im_end|>",
+        Piece::Image => "<|image_pad|>",
+    });
+    text.collect()
+}
+
+#[test]
+fn pieces_join_to_what_transformers_renders() {
+    let cases: Vec<Value> = serde_json::from_str(CASES).unwrap();
+    assert_eq!(cases.len(), 22);
+    for template in [ChatTemplate::builtin().unwrap(), ChatTemplate::from_source(ONE_LINE.into()).unwrap()] {
+        for case in &cases {
+            let messages: Vec<Message> = case["messages"].as_array().unwrap().iter().map(message).collect();
+            let pieces = match case["add_generation_prompt"] == true {
+                true => template.prompt(&messages),
+                false => template.conversation(&messages),
+            };
+            assert_eq!(joined(&pieces.unwrap()), case["rendered"].as_str().unwrap());
+        }
+    }
+}
+
+#[test]
+fn where_a_folder_keeps_its_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || ChatTemplate::from_folder(folder.path());
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    // Each place is preferred to those tried before it.
+    assert!(matches!(open(), Err(TemplateError::Missing { .. })));
+    write("tokenizer_config.json", "{}");
+    assert!(matches!(open(), Err(TemplateError::Missing { .. })));
+    let marked = |mark: &str| format!("{{# {mark} #}}{ONE_LINE}");
+    let list = json!([{"name": "tools", "template": "?"}, {"name": "default", "template": marked("list")}]);
+    write("tokenizer_config.json", &json!({"chat_template": list}).to_string());
+    assert!(open().unwrap().source().contains("list"));
+    write("tokenizer_config.json", &json!({"chat_template": marked("string")}).to_string());
+    assert!(open().unwrap().source().contains("string"));
+    write("chat_template.json", &json!({"chat_template": marked("own json")}).to_string());
+    assert!(open().unwrap().source().contains("own json"));
+    write("chat_template.jinja", &marked("jinja"));
+    assert_eq!(open().unwrap().source(), marked("jinja"));
+
+    write("chat_template.jinja", "{% if");
+    assert!(matches!(open(), Err(TemplateError::Jinja { .. })));
+    fs::remove_file(folder.path().join("chat_template.jinja")).unwrap();
+    for damaged in ["", "{", "{\"chat_template\": 3}", "{\"chat_template\": []}"] {
+        write("chat_template.json", damaged);
+        assert!(matches!(open(), Err(TemplateError::Damaged { .. })), "{damaged}");
+    }
+}
+
+#[test]
+fn a_template_without_end_is_cut_short() {
+    let nested = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}x{% endfor %}\
+                  {% endfor %}{% endfor %}";
+    assert!(ChatTemplate::from_source(nested.into()).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever people write, the template's own text stays the same.
+    #[test]
+    fn text_never_moves_into_the_template(texts in prop::collection::vec(any::<String>(), 1..4)) {
+        let chat = ChatTemplate::builtin().unwrap();
+        let prompt = |texts: &[String]| {
+            let parts: Vec<Part> =
+                texts.iter().flat_map(|t| [Part::Text(t.clone()), Part::Image]).collect();
+            chat.opening(&parts).unwrap()
+        };
+        let own = |pieces: &[Piece]| -> Vec<Piece> {
+            pieces.iter().filter(|p| !matches!(p, Piece::User(_))).cloned().collect()
+        };
+        let pieces = prompt(&texts);
+        let user: Vec<&str> = pieces.iter().filter_map(|p| match p {
+            Piece::User(text) => Some(text.as_str()),
+            _ => None,
+        }).collect();
+        let written: Vec<&str> = texts.iter().map(String::as_str).filter(|t| !t.is_empty()).collect();
+        prop_assert_eq!(user, written);
+        let harmless: Vec<String> = texts.iter().map(|_| "a".to_string()).collect();
+        let all_filled = texts.iter().all(|t| !t.is_empty());
+        prop_assert!(!all_filled || own(&pieces) == own(&prompt(&harmless)));
+    }
+}

@@ -1,0 +1,95 @@
+//! Defaults, and the way through TOML and back.
+
+use eyas_algo::{Aggregation, Decay};
+use eyas_gym::ResponseStyle;
+
+use super::super::*;
+use super::{FULL, LEAST, least_with, rl};
+
+#[test]
+fn defaults_are_filled_in() {
+    let recipe = Recipe::from_toml(LEAST, "r.toml").unwrap();
+    assert_eq!((recipe.seed, recipe.prompt.style), (1, ResponseStyle::Perception));
+    assert_eq!(recipe.model.source, ModelSource::Preset { preset: Preset::Tiny, vocab_size: 640 });
+    assert_eq!(recipe.model.save_dtype, SaveDtype::F32);
+    let names: Vec<_> = recipe.stages.iter().map(Stage::name).collect();
+    assert_eq!(names, ["sft", "rl"]);
+    let Stage::Sft(sft) = &recipe.stages[0] else { panic!("{:?}", recipe.stages[0]) };
+    assert_eq!((sft.batch_size, sft.steps), (32, 10));
+    assert_eq!(sft.teacher, TeacherSettings { noise: 0.0, random_start: 0, max_context: 2048 });
+    let stage = rl(&recipe);
+    assert_eq!((stage.rollout.groups, stage.rollout.group_size), (4, 8));
+    assert_eq!((stage.rollout.temperature, stage.rollout.top_p, stage.rollout.top_k), (1.0, 1.0, 0));
+    assert_eq!((stage.reward[0].name(), stage.reward[0].weight()), ("game", 1.0));
+    assert_eq!(stage.loss.config(), eyas_algo::PolicyConfig::default());
+    assert_eq!((stage.optim.schedule, stage.optim.minibatches), (Decay::Constant, 1));
+    assert_eq!(stage.env[0].knobs.int("size"), 4, "knobs are complete");
+    // The evaluation follows the last stage.
+    assert_eq!(recipe.eval.env, stage.env);
+    assert_eq!((recipe.eval.max_tokens, recipe.eval.episodes, recipe.eval.seed), (256, 64, 0));
+}
+
+#[test]
+fn the_evaluation_follows_the_last_rl_stage() {
+    let text = least_with("groups = 4", "groups = 4\nmax_tokens = 99\nmax_context = 777\nstop = [\"!\"]");
+    let eval = Recipe::from_toml(&text, "r.toml").unwrap().eval;
+    assert_eq!((eval.max_tokens, eval.max_context, eval.stop), (99, 777, vec!["!".to_string()]));
+    let text = format!("{text}\n[eval]\nstop = []\nmax_tokens = 7\n[[eval.env]]\nid = \"swap\"\n");
+    let eval = Recipe::from_toml(&text, "r.toml").unwrap().eval;
+    assert_eq!((eval.max_tokens, eval.max_context, eval.stop.len()), (7, 777, 0));
+    assert_eq!(eval.env.iter().map(|e| e.id.as_str()).collect::<Vec<_>>(), ["swap"]);
+}
+
+#[test]
+fn a_constant_length_is_the_token_limit_unless_given() {
+    let with = |loss: &str| {
+        let text = least_with("groups = 4", &format!("max_tokens = 99\n[stage.loss]\n{loss}"));
+        rl(&Recipe::from_toml(&text, "r.toml").unwrap()).loss.config().aggregation
+    };
+    assert_eq!(with("aggregation = \"constant\""), Aggregation::Constant(99.0));
+    assert_eq!(with("aggregation = \"constant\"\nconstant_length = 7"), Aggregation::Constant(7.0));
+    assert_eq!(with("aggregation = \"sequence_mean\""), Aggregation::SequenceMean);
+}
+
+#[test]
+fn training_and_evaluation_never_share_a_stream() {
+    let text = format!("seed = 5\n{LEAST}\n[eval]\nseed = 5\n");
+    let recipe = Recipe::from_toml(&text, "r.toml").unwrap();
+    assert_eq!(recipe.seed, recipe.eval.seed);
+    assert_ne!(recipe.train_seed(), recipe.eval_seed());
+    let other = Recipe::from_toml(&format!("seed = 6\n{LEAST}\n[eval]\nseed = 5\n"), "r.toml").unwrap();
+    assert_ne!(other.train_seed(), recipe.train_seed());
+    assert_eq!(other.eval_seed(), recipe.eval_seed(), "runs that differ in their seed share their exam");
+}
+
+#[test]
+fn what_is_written_is_read_back_the_same() {
+    for text in [LEAST, FULL] {
+        let recipe = Recipe::from_toml(text, "r.toml").unwrap();
+        let written = recipe.to_toml().unwrap();
+        let again = Recipe::from_toml(&written, "copy.toml").unwrap_or_else(|e| panic!("{e}\n{written}"));
+        assert_eq!(again, recipe, "{written}");
+        assert_eq!(again.to_toml().unwrap(), written);
+    }
+}
+
+#[test]
+fn what_is_written_is_what_was_said() {
+    let recipe = Recipe::from_toml(FULL, "r.toml").unwrap();
+    assert_eq!(recipe.model.source, ModelSource::Folder { path: "some/where".into() });
+    let stage = rl(&recipe);
+    assert_eq!(stage.rollout.stop, ["</answer>", "\n\n"]);
+    assert_eq!(stage.reward[0].span(), eyas_core::TokenSpan::Action);
+    let optim = recipe.stages[0].optim();
+    assert_eq!((optim.max_grad_norm, optim.micro_batch_tokens), (f64::INFINITY, 1234));
+    let schedule = optim.lr_schedule(100);
+    assert_eq!((schedule.total_steps, schedule.warmup_steps, schedule.peak), (100, 10, 1e-3));
+    // Half-way up the warm-up of 10 steps.
+    assert_eq!(schedule.learning_rate(4), 0.5e-3);
+    let written = recipe.to_toml().unwrap();
+    for line in
+        ["clip_high = 0.28", "weight = 0.1", "kind = \"rl\"", "max_grad_norm = inf", "form = \"mean_turn\""]
+    {
+        assert!(written.lines().any(|l| l == line), "{line} is not in\n{written}");
+    }
+}
