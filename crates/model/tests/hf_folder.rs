@@ -1,11 +1,13 @@
 //! Whole model folders: written, opened again, incomplete, contradictory, overwritten.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 
 use eyas_model::hf::{
-    ChatTemplate, Checkpoint, FolderError, HfFolder, ModelFiles, Qwen25VlConfig, Tokenizer, WeightDtype, WeightRef,
-    WeightsError,
+    ChatTemplate, Checkpoint, FolderError, HfFolder, ModelFiles, Qwen25VlConfig, Tokenizer, WeightDtype,
+    WeightRef, WeightsError,
 };
 use serde_json::{Value, json};
 
@@ -170,7 +172,8 @@ fn what_would_not_open_is_not_written() {
     let error = model.files(&weights).write(&target, false).unwrap_err().to_string();
     assert!(error.contains("stray"), "{error}");
     let weights = model.weights();
-    let error = ModelFiles { preprocessor_json: "[]", ..model.files(&weights) }.write(&target, false).unwrap_err();
+    let error =
+        ModelFiles { preprocessor_json: "[]", ..model.files(&weights) }.write(&target, false).unwrap_err();
     assert!(matches!(error, FolderError::Json { .. }), "{error}");
     let mut config = model.config.clone();
     config.image_token_id = 5;
@@ -246,7 +249,8 @@ fn the_newer_place_of_the_image_processors_settings() {
     model.write(&target, false).unwrap();
     fs::remove_file(target.join("preprocessor_config.json")).unwrap();
     let newer = target.join("processor_config.json");
-    fs::write(&newer, r#"{"image_processor": {"patch_size": 14}, "processor_class": "Qwen2_5_VLProcessor"}"#).unwrap();
+    fs::write(&newer, r#"{"image_processor": {"patch_size": 14}, "processor_class": "Qwen2_5_VLProcessor"}"#)
+        .unwrap();
     assert_eq!(HfFolder::open(&target).unwrap().preprocessor_json, r#"{"patch_size":14}"#);
     fs::write(&newer, "{}").unwrap();
     assert!(matches!(HfFolder::open(&target), Err(FolderError::Json { .. })));

@@ -1,5 +1,7 @@
 //! Chat templates against what `transformers` renders (hf_chat.json; hf_chat.py says how it was made).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 
 use eyas_model::hf::{ChatTemplate, Message, Part, Piece, Role, TemplateError};
@@ -9,8 +11,8 @@ use serde_json::{Value, json};
 const CASES: &str = include_str!("hf_chat.json");
 
 /// ChatML in the style of released templates: one line, subscripts, counters in a namespace.
-const ONE_LINE: &str = "{% set pictures = namespace(n=0) %}{% for m in messages %}{% if loop.first and m['role'] != \
-    'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ m['role'] }}\n\
+const ONE_LINE: &str = "{% set pictures = namespace(n=0) %}{% for m in messages %}{% if loop.first and \
+    m['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ m['role'] }}\n\
     {% if m['content'] is string %}{{ m['content'] }}<|im_end|>\n{% else %}{% for p in m['content'] %}\
     {% if p['type'] == 'image' or 'image' in p %}{% set pictures.n = pictures.n + 1 %}{% if add_vision_id %}\
     Picture {{ pictures.n }}: {% endif %}<|vision_start|><|image_pad|><|vision_end|>{% elif 'text' in p %}\
@@ -92,8 +94,8 @@ fn where_a_folder_keeps_its_template() {
 
 #[test]
 fn a_template_without_end_is_cut_short() {
-    let nested = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}x{% endfor %}\
-                  {% endfor %}{% endfor %}";
+    let nested = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}x\
+                  {% endfor %}{% endfor %}{% endfor %}";
     assert!(ChatTemplate::from_source(nested.into()).is_err());
 }
 

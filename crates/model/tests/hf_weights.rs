@@ -1,5 +1,7 @@
 //! Weights on disk: round trips, other writers' files, and files made to break a reader.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +19,10 @@ fn shapes(list: &[(&str, &[usize])]) -> Shapes {
 
 /// Two small tensors and the list that describes them.
 fn pair() -> (Shapes, Vec<Vec<f32>>) {
-    (shapes(&[("a", &[2, 3]), ("b", &[4])]), vec![vec![1.0, 2.0, 3.0, 4.0, 5.0, -6.5], vec![0.5, 0.25, -0.0, 1e-30]])
+    (
+        shapes(&[("a", &[2, 3]), ("b", &[4])]),
+        vec![vec![1.0, 2.0, 3.0, 4.0, 5.0, -6.5], vec![0.5, 0.25, -0.0, 1e-30]],
+    )
 }
 
 fn refs<'a>(shapes: &'a Shapes, data: &'a [Vec<f32>]) -> Vec<WeightRef<'a>> {
@@ -115,7 +120,9 @@ fn shards_with_an_index() {
         fs::write(folder.path().join(INDEX_FILE), index.to_string()).unwrap();
         error
     };
-    for name in ["../x.safetensors", "/etc/x.safetensors", "a/b.safetensors", "..", "a\\b.safetensors", "x.bin", ""] {
+    for name in
+        ["../x.safetensors", "/etc/x.safetensors", "a/b.safetensors", "..", "a\\b.safetensors", "x.bin", ""]
+    {
         let error = swap(&|map| map["a"] = json!(name));
         assert!(error.contains("is not the name of a safetensors file"), "{name}: {error}");
     }
@@ -202,10 +209,22 @@ fn damaged_headers() {
         ("not UTF-8", [&2u64.to_le_bytes()[..], &[0xFF, 0xFE]].concat(), "not valid JSON"),
         ("entry no object", file(&json!({"a": 3}), &[]), "`a`"),
         ("no offsets", file(&json!({"a": {"dtype": "F32", "shape": [1]}}), &[0; 4]), "data_offsets"),
-        ("negative size", file(&json!({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}), &[0; 4]), "`a`"),
+        (
+            "negative size",
+            file(&json!({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}), &[0; 4]),
+            "`a`",
+        ),
         ("dtype", file(&json!({"a": {"dtype": "I8", "shape": [4], "data_offsets": [0, 4]}}), &[0; 4]), "I8"),
-        ("size overflow", file(&json!({"a": {"dtype": "F32", "shape": [u64::MAX, 2], "data_offsets": [0, 4]}}), &[0; 4]), "does not fit"),
-        ("wrong bytes", file(&json!({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}), &[0; 4]), "does not fit"),
+        (
+            "size overflow",
+            file(&json!({"a": {"dtype": "F32", "shape": [u64::MAX, 2], "data_offsets": [0, 4]}}), &[0; 4]),
+            "does not fit",
+        ),
+        (
+            "wrong bytes",
+            file(&json!({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}), &[0; 4]),
+            "does not fit",
+        ),
         ("past the end", file(&json!({"a": entry(0, 8)}), &[0; 4]), "cut off"),
         ("backwards", file(&json!({"a": entry(4, 0)}), &[0; 4]), "4..0"),
         ("huge offsets", file(&json!({"a": entry(u64::MAX - 4, u64::MAX)}), &[0; 4]), "cut off"),
@@ -237,13 +256,20 @@ fn values_that_are_no_numbers() {
     let list = shapes(&[("a", &[3])]);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let data = vec![vec![0.0, bad, 1.0]];
-        let error = write_weights(folder.path(), &refs(&list, &data), WeightDtype::F32, u64::MAX).unwrap_err();
-        assert!(matches!(&error, WeightsError::NotFinite { tensor, index: 1, .. } if tensor == "a"), "{error}");
+        let error =
+            write_weights(folder.path(), &refs(&list, &data), WeightDtype::F32, u64::MAX).unwrap_err();
+        assert!(
+            matches!(&error, WeightsError::NotFinite { tensor, index: 1, .. } if tensor == "a"),
+            "{error}"
+        );
         let bytes: Vec<u8> = data[0].iter().flat_map(|x| x.to_le_bytes()).collect();
         let header = json!({"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}});
         fs::write(folder.path().join(WEIGHTS_FILE), file(&header, &bytes)).unwrap();
         let error = Checkpoint::open(folder.path(), &list).unwrap().read("a").unwrap_err();
-        assert!(matches!(&error, WeightsError::NotFinite { tensor, index: 1, .. } if tensor == "a"), "{error}");
+        assert!(
+            matches!(&error, WeightsError::NotFinite { tensor, index: 1, .. } if tensor == "a"),
+            "{error}"
+        );
     }
     // Finite, but not in bf16.
     let data = vec![vec![0.0, 0.0, f32::MAX]];
@@ -285,7 +311,8 @@ fn folders_from_elsewhere() {
     let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/qwen2_5_vl");
     for (name, tied) in [("tied", true), ("untied", false)] {
         let folder = fixtures.join(name);
-        let config = Qwen25VlConfig::from_json(&fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
+        let config =
+            Qwen25VlConfig::from_json(&fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
         assert_eq!(config.tie_word_embeddings, tied);
         let checkpoint = Checkpoint::open(Path::new(&folder), &config.tensor_shapes()).unwrap();
         let read: u64 = checkpoint.read_all().unwrap().values().map(|data| data.len() as u64).sum();
@@ -295,7 +322,9 @@ fn folders_from_elsewhere() {
 
 proptest! {
     #[test]
-    fn damage_is_an_error_and_never_a_panic(at in 0usize..1000, bit in 0u8..8, cut in any::<prop::sample::Index>()) {
+    fn damage_is_an_error_and_never_a_panic(
+        at in 0usize..1000, bit in 0u8..8, cut in any::<prop::sample::Index>(),
+    ) {
         let (list, data) = pair();
         let folder = tempfile::tempdir().unwrap();
         write_weights(folder.path(), &refs(&list, &data), WeightDtype::Bf16, u64::MAX).unwrap();

@@ -1,6 +1,7 @@
 //! Parity with `transformers` on small random weights: visual tokens, positions, logits, gradients.
 //!
 //! Fixtures are made by `scripts/fixtures/qwen2_5_vl.py`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! Every fused operation against its plain twin: forward and gradient.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 

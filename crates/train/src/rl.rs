@@ -9,16 +9,16 @@ use eyas_algo::{
     token_advantages,
 };
 use eyas_core::{Episode, Group, Outcome, ScoreSheet, Seed, TokenKind, Trajectory};
-use eyas_gym::ResponseStyle;
+use eyas_gym::{ResponseStyle, normalised, play_oracle, play_random};
 use eyas_model::{ImageStore, Policy, Sampling, ScoreOptions, Scored, Targets, Upstream, Vlm};
 use eyas_reward::score_episode;
-use eyas_rollout::{Agent, RolloutConfig, rollout};
+use eyas_rollout::{Agent, RolloutConfig, Start, rollout};
 use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::mixture::starts;
 use crate::optim::{adamw, micro_batches};
-use crate::recipe::{RlStage, RolloutSettings};
+use crate::recipe::{EnvChoice, RlStage, RolloutSettings};
 use crate::run_dir::Metrics;
 use crate::{StepReport, TrainError};
 
@@ -49,6 +49,7 @@ pub fn run_rl(
 ) -> Result<(), TrainError> {
     let rollout_config = rollout_config(&stage.rollout, style);
     let loss_config = stage.loss.config();
+    let references = references(&stage.env, seed.split("references", 0))?;
     for step in 0..stage.steps {
         let begin = Instant::now();
         let seed = seed.split("rl", step);
@@ -118,7 +119,7 @@ pub fn run_rl(
             }
         };
         let seconds = begin.elapsed().as_secs_f64();
-        reward_metrics(&mut put, &episodes, stage, &places);
+        reward_metrics(&mut put, &episodes, stage, &places, &references);
         length_metrics(&mut put, &episodes);
         put("frac_reward_zero_std", dead as f64 / stage.rollout.groups as f64);
         put("training/filter_groups/dropped", dead as f64);
@@ -161,6 +162,28 @@ pub fn run_rl(
         report(StepReport { stage: &stage.name, step, steps: stage.steps, metrics: &mut line, episodes: &episodes, model })?;
     }
     Ok(())
+}
+
+/// Mean scores of the random player and of the oracle in each environment, on states of their own: the
+/// anchors of the normalised score that is shown while training.
+fn references(envs: &[EnvChoice], seed: Seed) -> Result<Vec<(f64, f64)>, TrainError> {
+    const EPISODES: u64 = 128;
+    envs.iter()
+        .enumerate()
+        .map(|(i, env)| {
+            let seed = seed.split(&env.id, i as u64);
+            let starts: Result<Vec<Start>, _> =
+                (0..EPISODES).map(|n| Start::reset(&env.id, seed.split("episode", n), &env.knobs)).collect();
+            let starts = starts?;
+            let mean = |play: &(dyn Fn(&Start) -> f32 + Sync)| {
+                moments(&starts.par_iter().map(|s| f64::from(play(s))).collect::<Vec<_>>()).0
+            };
+            Ok((
+                mean(&|s| play_random(s.game.fork(), s.seed.split("random-player", 0))),
+                mean(&|s| play_oracle(s.game.fork())),
+            ))
+        })
+        .collect()
 }
 
 /// The engine's settings for a stage.
@@ -283,7 +306,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
 }
 
-fn reward_metrics(put: &mut impl FnMut(&str, f64), episodes: &[Episode], stage: &RlStage, places: &[usize]) {
+fn reward_metrics(put: &mut impl FnMut(&str, f64), episodes: &[Episode], stage: &RlStage, places: &[usize], references: &[(f64, f64)]) {
     let totals: Vec<f64> = episodes.iter().filter_map(|e| e.total_score()).map(f64::from).collect();
     let (mean, std) = moments(&totals);
     put("reward", mean);
@@ -298,13 +321,20 @@ fn reward_metrics(put: &mut impl FnMut(&str, f64), episodes: &[Episode], stage: 
         put(&format!("rewards/{}/mean", spec.name()), mean);
         put(&format!("rewards/{}/std", spec.name()), std);
     }
-    let mut by_env: BTreeMap<&str, Vec<&Episode>> = BTreeMap::new();
-    for (episode, place) in episodes.iter().zip(places.iter().flat_map(|p| std::iter::repeat_n(p, stage.rollout.group_size))) {
-        by_env.entry(stage.env[*place].name.as_str()).or_default().push(episode);
+    let mut by_env: BTreeMap<usize, Vec<&Episode>> = BTreeMap::new();
+    let env_of_episode = places.iter().flat_map(|p| std::iter::repeat_n(*p, stage.rollout.group_size));
+    for (episode, env) in episodes.iter().zip(env_of_episode) {
+        by_env.entry(env).or_default().push(episode);
     }
-    for (name, episodes) in by_env {
+    for (env, episodes) in by_env {
+        let name = &stage.env[env].name;
         let scores: Vec<f64> = episodes.iter().map(|e| f64::from(e.env_score)).collect();
-        put(&format!("env/{name}/score"), moments(&scores).0);
+        let score = moments(&scores).0;
+        put(&format!("env/{name}/score"), score);
+        let (random, oracle) = references[env];
+        if let Some(normalised) = normalised(score, random, oracle) {
+            put(&format!("env/{name}/normalised"), normalised);
+        }
         let returns: Vec<f64> = episodes.iter().map(|e| f64::from(e.env_return)).collect();
         put(&format!("env/{name}/return"), moments(&returns).0);
         let wins = episodes.iter().filter(|e| e.outcome == Outcome::Success).count();

@@ -5,8 +5,9 @@
 //! change what the model computes are ignored; values that would change it in a way this crate does not
 //! implement are errors.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::fields::{Fields, check, divides, in_range, invalid, unsupported};
 use super::tokenizer::SpecialTokens;
 use super::weights::WeightDtype;
 
@@ -166,8 +167,9 @@ impl Qwen25VlConfig {
             None => None,
         };
         let text_fields = nested.as_ref().unwrap_or(&root);
-        let vision_value =
-            root.get("vision_config").ok_or_else(|| ConfigError::Missing { field: "vision_config".into() })?;
+        let vision_value = root
+            .get("vision_config")
+            .ok_or_else(|| ConfigError::Missing { field: "vision_config".into() })?;
         let vision_fields = Fields::new(vision_value, "vision_config")?;
 
         let tied = match root.flag("tie_word_embeddings")? {
@@ -283,7 +285,9 @@ impl Qwen25VlConfig {
         divides("text.num_attention_heads", heads, "num_key_value_heads", t.num_key_value_heads)?;
         divides("text head width (hidden_size / num_attention_heads)", t.head_dim(), "the rotary pair", 2)?;
         let eps = t.rms_norm_eps;
-        check("text.rms_norm_eps", eps, eps > 0.0 && eps < 1.0, || "expected a number above 0 and below 1".into())?;
+        check("text.rms_norm_eps", eps, eps > 0.0 && eps < 1.0, || {
+            "expected a number above 0 and below 1".into()
+        })?;
         let theta = t.rope_theta;
         check("text.rope_theta", theta, theta.is_finite() && theta > 1.0, || {
             "expected a finite number above 1".into()
@@ -511,9 +515,9 @@ fn read_text(f: &Fields<'_>) -> Result<TextConfig, ConfigError> {
     f.fixed_number("attention_dropout", 0.0, "training uses no dropout")?;
     let heads = f.size("num_attention_heads")?;
     let hidden_size = f.size("hidden_size")?;
-    if heads > 0 {
+    if let Some(width) = hidden_size.checked_div(heads) {
         // A head width of its own would change the shapes of every attention matrix.
-        f.fixed_number("head_dim", (hidden_size / heads) as f64, "it must be hidden_size / num_attention_heads")?;
+        f.fixed_number("head_dim", width as f64, "it must be hidden_size / num_attention_heads")?;
     }
     let (rope_theta, mrope_section) = read_rope(f)?;
     Ok(TextConfig {
@@ -564,7 +568,8 @@ fn read_rope(f: &Fields<'_>) -> Result<(f64, [usize; 3]), ConfigError> {
 
 /// The one value that all fields found give.
 fn agree<T: PartialEq + std::fmt::Debug>(
-    found: Vec<(String, T)>, missing: impl Fn() -> String,
+    found: Vec<(String, T)>,
+    missing: impl Fn() -> String,
 ) -> Result<T, ConfigError> {
     let mut found = found.into_iter();
     let (name, first) = found.next().ok_or_else(|| ConfigError::Missing { field: missing() })?;
@@ -576,7 +581,11 @@ fn agree<T: PartialEq + std::fmt::Debug>(
 
 fn read_vision(f: &Fields<'_>) -> Result<VisionConfig, ConfigError> {
     f.only("hidden_act", &["silu"], "only silu is implemented")?;
-    f.only("model_type", &["qwen2_5_vl_vision", MODEL_TYPE], "only the Qwen2.5-VL vision tower is implemented")?;
+    f.only(
+        "model_type",
+        &["qwen2_5_vl_vision", MODEL_TYPE],
+        "only the Qwen2.5-VL vision tower is implemented",
+    )?;
     if let Some(value) = f.get("rope_parameters") {
         let rope = Fields::new(value, &f.path("rope_parameters"))?;
         rope.only("rope_type", &["axial", "default"], "positions follow the row and the column")?;
@@ -601,150 +610,6 @@ fn read_vision(f: &Fields<'_>) -> Result<VisionConfig, ConfigError> {
         fullatt_block_indexes: full,
         out_hidden_size: f.size("out_hidden_size")?,
         tokens_per_second: f.size_or("tokens_per_second", 4)?,
-    })
-}
-
-/// A JSON object with the path that led to it, for messages. A null field counts as absent.
-struct Fields<'a> {
-    map: &'a Map<String, Value>,
-    at: String,
-}
-
-impl<'a> Fields<'a> {
-    fn new(value: &'a Value, at: &str) -> Result<Self, ConfigError> {
-        match value.as_object() {
-            Some(map) => Ok(Self { map, at: at.to_string() }),
-            None => {
-                let field = if at.is_empty() { "the file" } else { at };
-                Err(invalid(field, shorten(value), "expected an object".into()))
-            }
-        }
-    }
-
-    fn path(&self, key: &str) -> String {
-        if self.at.is_empty() { key.to_string() } else { format!("{}.{key}", self.at) }
-    }
-
-    fn get(&self, key: &str) -> Option<&'a Value> {
-        self.map.get(key).filter(|v| !v.is_null())
-    }
-
-    fn require(&self, key: &str) -> Result<&'a Value, ConfigError> {
-        self.get(key).ok_or_else(|| ConfigError::Missing { field: self.path(key) })
-    }
-
-    fn wrong(&self, key: &str, value: &Value, expected: &str) -> ConfigError {
-        invalid(&self.path(key), shorten(value), expected.to_string())
-    }
-
-    fn size(&self, key: &str) -> Result<usize, ConfigError> {
-        let value = self.require(key)?;
-        as_size(value).ok_or_else(|| self.wrong(key, value, "expected a whole number"))
-    }
-
-    fn size_or(&self, key: &str, default: usize) -> Result<usize, ConfigError> {
-        if self.get(key).is_some() { self.size(key) } else { Ok(default) }
-    }
-
-    fn number(&self, key: &str) -> Result<f64, ConfigError> {
-        let value = self.require(key)?;
-        value.as_f64().ok_or_else(|| self.wrong(key, value, "expected a number"))
-    }
-
-    fn flag(&self, key: &str) -> Result<Option<bool>, ConfigError> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(Value::Bool(b)) => Ok(Some(*b)),
-            Some(value) => Err(self.wrong(key, value, "expected true or false")),
-        }
-    }
-
-    fn id(&self, key: &str) -> Result<u32, ConfigError> {
-        let value = self.require(key)?;
-        as_id(value).ok_or_else(|| self.wrong(key, value, "expected a token id"))
-    }
-
-    /// A token id or a list of them; absent is empty.
-    fn ids(&self, key: &str) -> Result<Vec<u32>, ConfigError> {
-        let Some(value) = self.get(key) else { return Ok(Vec::new()) };
-        let ids = match value {
-            Value::Array(list) => list.iter().map(as_id).collect(),
-            one => as_id(one).map(|id| vec![id]),
-        };
-        ids.ok_or_else(|| self.wrong(key, value, "expected a token id or a list of them"))
-    }
-
-    fn sizes(&self, key: &str) -> Result<Vec<usize>, ConfigError> {
-        let value = self.require(key)?;
-        let sizes = value.as_array().and_then(|list| list.iter().map(as_size).collect());
-        sizes.ok_or_else(|| self.wrong(key, value, "expected a list of whole numbers"))
-    }
-
-    fn triple(&self, key: &str) -> Result<[usize; 3], ConfigError> {
-        let value = self.require(key)?;
-        let list = self.sizes(key)?;
-        list.try_into().map_err(|_| self.wrong(key, value, "expected three whole numbers"))
-    }
-
-    /// Refuses any value but those in `allowed`; absent is fine.
-    fn only(&self, key: &str, allowed: &[&str], hint: &str) -> Result<(), ConfigError> {
-        match self.get(key) {
-            Some(value) if !allowed.iter().any(|a| value == a) => {
-                Err(unsupported(&self.path(key), value, hint.to_string()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Refuses any number but `expected`; absent is fine.
-    fn fixed_number(&self, key: &str, expected: f64, hint: &str) -> Result<(), ConfigError> {
-        match self.get(key) {
-            Some(value) if value.as_f64() != Some(expected) => {
-                Err(unsupported(&self.path(key), value, hint.to_string()))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-fn as_size(value: &Value) -> Option<usize> {
-    value.as_u64().and_then(|n| usize::try_from(n).ok())
-}
-
-fn as_id(value: &Value) -> Option<u32> {
-    value.as_u64().and_then(|n| u32::try_from(n).ok())
-}
-
-/// The start of a value's JSON, so that a message stays one line.
-fn shorten(value: &Value) -> String {
-    const MOST: usize = 60;
-    let text = value.to_string();
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-fn invalid(field: &str, value: impl ToString, reason: String) -> ConfigError {
-    ConfigError::Invalid { field: field.to_string(), value: value.to_string(), reason }
-}
-
-fn unsupported(field: &str, value: &Value, hint: String) -> ConfigError {
-    ConfigError::Unsupported { field: field.to_string(), value: shorten(value), hint }
-}
-
-fn check(field: &str, value: impl ToString, ok: bool, reason: impl Fn() -> String) -> Result<(), ConfigError> {
-    if ok { Ok(()) } else { Err(invalid(field, value, reason())) }
-}
-
-fn in_range(field: &str, value: usize, most: usize) -> Result<(), ConfigError> {
-    check(field, value, (1..=most).contains(&value), || format!("expected 1 to {most}"))
-}
-
-/// `divisor` must be known to be above 0.
-fn divides(field: &str, value: usize, divisor_name: &str, divisor: usize) -> Result<(), ConfigError> {
-    check(field, value, value % divisor == 0 && value > 0, || {
-        format!("must be a multiple of {divisor_name} ({divisor})")
     })
 }
 

@@ -47,8 +47,8 @@ pub enum TemplateError {
     },
     /// No file of the folder holds a template.
     #[error(
-        "{folder}: no chat template in chat_template.jinja, chat_template.json or tokenizer_config.json; a base \
-         model has none: use its instruct variant"
+        "{folder}: no chat template in chat_template.jinja, chat_template.json or tokenizer_config.json; \
+         a base model has none: use its instruct variant"
     )]
     Missing {
         /// The folder.
@@ -153,8 +153,8 @@ pub struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Loads the template of a model folder: `chat_template.jinja`, else the one in `chat_template.json`, else
-    /// the one in `tokenizer_config.json`.
+    /// Loads the template of a model folder: `chat_template.jinja`, else the one in `chat_template.json`,
+    /// else the one in `tokenizer_config.json`.
     ///
     /// # Errors
     /// [`TemplateError`] when there is none, or as [`Self::from_source`].
@@ -185,8 +185,8 @@ impl ChatTemplate {
     /// Compiles a jinja template and checks that it suits token-exact play.
     ///
     /// # Errors
-    /// [`TemplateError::Jinja`] when it does not compile or render, [`TemplateError::Behaviour`] when it edits
-    /// texts, rewrites earlier turns, or does not end the assistant's turn with `<|im_end|>`.
+    /// [`TemplateError::Jinja`] when it does not compile or render, [`TemplateError::Behaviour`] when it
+    /// edits texts, rewrites earlier turns, or does not end the assistant's turn with `<|im_end|>`.
     pub fn from_source(source: String) -> Result<Self, TemplateError> {
         let mut engine = Environment::new();
         // As transformers sets up its engine, but printing an undefined value is an error instead of nothing.
@@ -242,7 +242,9 @@ impl ChatTemplate {
     /// # Errors
     /// As [`Self::opening`].
     pub fn next_turn(
-        &self, user: &[Part], response_ended_with_eot: bool,
+        &self,
+        user: &[Part],
+        response_ended_with_eot: bool,
     ) -> Result<Vec<Piece>, TemplateError> {
         let messages = [
             Message::text(Role::User, ""),
@@ -287,7 +289,8 @@ impl ChatTemplate {
         if self.source.contains(MARK) {
             return Err(behaviour(format!("contains the private-use character {}", MARK.escape_unicode())));
         }
-        let first = Message { role: Role::User, parts: vec![Part::Image, Part::Text(" a\n".into()), Part::Image] };
+        let first =
+            Message { role: Role::User, parts: vec![Part::Image, Part::Text(" a\n".into()), Part::Image] };
         let answer = Message::text(Role::Assistant, "\n <think>b</think> <answer> c</answer>\n ");
         let second = Message { role: Role::User, parts: vec![Part::Text("\td ".into()), Part::Image] };
         let system = Message::text(Role::System, " e ");
@@ -314,7 +317,9 @@ impl ChatTemplate {
                 expected = expected.replace(&marker(i), text);
             }
             if self.render(&literal, true)? != expected {
-                return Err(behaviour("edits the texts it is given instead of writing them as they are".into()));
+                return Err(behaviour(
+                    "edits the texts it is given instead of writing them as they are".into(),
+                ));
             }
         }
         Ok(())
@@ -554,10 +559,7 @@ mod tests {
     #[test]
     fn next_turn_with_and_without_end_of_turn() {
         let chat = ChatTemplate::builtin().unwrap();
-        let rest = [
-            Piece::User("go on".into()),
-            template("<|im_end|>\n<|im_start|>assistant\n"),
-        ];
+        let rest = [Piece::User("go on".into()), template("<|im_end|>\n<|im_start|>assistant\n")];
         let ended = chat.next_turn(&[text("go "), text("on")], true).unwrap();
         assert_eq!(ended[0], template("\n<|im_start|>user\n"));
         assert_eq!(ended[1..], rest);
@@ -608,8 +610,8 @@ mod tests {
 
     /// A template that is fine but for what is put in place of a part of it.
     fn refused(part: &str, replacement: &str) -> String {
-        let base = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.content is string %}{{ m.content }}\
-                    {% else %}{% for c in m.content %}{% if c.type == 'image' %}<|image_pad|>{% else %}\
+        let base = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.content is string %}\
+                    {{ m.content }}{% else %}{% for c in m.content %}{% if c.type == 'image' %}<|image_pad|>{% else %}\
                     {{ c.text }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}\
                     {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
         ChatTemplate::from_source(base.into()).unwrap();

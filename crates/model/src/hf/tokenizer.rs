@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_json::{Value, json};
-use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, SplitDelimiterBehavior};
 
+use super::bpe::{SPECIAL, count_words, learn_merges, tokenizer_json};
 use super::template::Piece;
 
 /// The vocabulary, merges and added tokens.
@@ -25,23 +24,6 @@ pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 const MAX_FILE: u64 = 128 << 20;
 /// Bound on token ids, far above any released vocabulary.
 const MAX_ID: u32 = 1 << 22;
-
-/// How text is cut into words before byte pairs are merged, for tokenizers trained here. Up to four digits
-/// stay together, so that a whole small number can be one token.
-const WORDS: &str =
-    r"[^\r\n\p{L}\p{N}]?\p{L}+| ?\p{N}{1,4}| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-/// Special tokens of a tokenizer trained here; the index is the id.
-const SPECIAL: [&str; 8] = [
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-];
 
 /// Why a tokenizer was refused, or could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +59,9 @@ pub enum TokenizerError {
         reason: String,
     },
     /// A token every Qwen2.5-VL tokenizer has is missing or not special.
-    #[error("tokenizer.json: `{token}` is not among the special added tokens; is this a Qwen2.5-VL tokenizer?")]
+    #[error(
+        "tokenizer.json: `{token}` is not among the special added tokens; is this a Qwen2.5-VL tokenizer?"
+    )]
     MissingSpecial {
         /// The token.
         token: String,
@@ -164,7 +148,10 @@ pub struct Tokenizer {
 
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokenizer").field("vocab_size", &self.vocab_size()).field("named", &self.named).finish()
+        f.debug_struct("Tokenizer")
+            .field("vocab_size", &self.vocab_size())
+            .field("named", &self.named)
+            .finish()
     }
 }
 
@@ -203,8 +190,8 @@ impl Tokenizer {
         Ok(Self { inner, json, config_json, bytes, specials, finder, named })
     }
 
-    /// Trains a small tokenizer on `corpus`: special tokens first (`<|endoftext|>` is 0), then `tags`, the 256
-    /// bytes, and pairs merged while they occur at least twice.
+    /// Trains a small tokenizer on `corpus`: special tokens first (`<|endoftext|>` is 0), then `tags`, the
+    /// 256 bytes, and pairs merged while they occur at least twice.
     ///
     /// `vocab_size` is the most tokens it may have; a small corpus gives fewer. `tags` are added tokens that
     /// are not special: text and model may write them. The result depends on nothing but the arguments.
@@ -212,12 +199,18 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Train`] when `vocab_size` leaves no room for bytes, or a tag is empty or repeated.
     pub fn train_tiny(
-        corpus: impl Iterator<Item = String>, vocab_size: usize, tags: &[&str],
+        corpus: impl Iterator<Item = String>,
+        vocab_size: usize,
+        tags: &[&str],
     ) -> Result<Self, TokenizerError> {
         let fixed: Vec<&str> = SPECIAL.iter().chain(tags).copied().collect();
-        if let Some((i, tag)) = fixed.iter().enumerate().find(|(i, t)| t.is_empty() || fixed[..*i].contains(t)) {
+        if let Some((i, tag)) =
+            fixed.iter().enumerate().find(|(i, t)| t.is_empty() || fixed[..*i].contains(t))
+        {
             let what = if tag.is_empty() { "is empty" } else { "is there twice" };
-            return Err(TokenizerError::Train { reason: format!("tag {} ({tag:?}) {what}", i - SPECIAL.len()) });
+            return Err(TokenizerError::Train {
+                reason: format!("tag {} ({tag:?}) {what}", i - SPECIAL.len()),
+            });
         }
         let least = fixed.len() + 256;
         if vocab_size < least || vocab_size > MAX_ID as usize {
@@ -293,8 +286,10 @@ impl Tokenizer {
         if text.is_empty() {
             return Ok(Vec::new());
         }
-        let encoded =
-            self.inner.encode_fast(text, false).map_err(|e| TokenizerError::Encode { reason: e.to_string() })?;
+        let encoded = self
+            .inner
+            .encode_fast(text, false)
+            .map_err(|e| TokenizerError::Encode { reason: e.to_string() })?;
         let ids = encoded.get_ids().to_vec();
         match ids.iter().find_map(|id| self.specials.get(id)) {
             Some(token) => Err(TokenizerError::SpecialInText { token: token.clone() }),
@@ -514,8 +509,10 @@ fn read_added(value: &Value) -> Result<Vec<Added>, TokenizerError> {
     let mut added = Vec::with_capacity(list.len());
     for (i, token) in list.iter().enumerate() {
         let bad = |what: &str| damaged(format!("`added_tokens[{i}]` {what}"));
-        let id = token["id"].as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| bad("has no id"))?;
-        let content = token["content"].as_str().filter(|c| !c.is_empty()).ok_or_else(|| bad("has no content"))?;
+        let id =
+            token["id"].as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| bad("has no id"))?;
+        let content =
+            token["content"].as_str().filter(|c| !c.is_empty()).ok_or_else(|| bad("has no content"))?;
         let special = token["special"] == true;
         // Special tokens are found by their exact content here.
         if special && ["lstrip", "rstrip", "single_word"].iter().any(|key| token[key] == true) {
@@ -546,7 +543,8 @@ fn name_specials(specials: &BTreeMap<u32, String>) -> Result<SpecialTokens, Toke
 
 /// Bytes of every token by id. Checks that each byte has a token, so that any text can be encoded.
 fn byte_table(
-    inner: &tokenizers::Tokenizer, added: &[Added],
+    inner: &tokenizers::Tokenizer,
+    added: &[Added],
 ) -> Result<Vec<Option<Box<[u8]>>>, TokenizerError> {
     let chars = byte_chars();
     let byte_of: BTreeMap<char, u8> = (0..=255u8).map(|b| (chars[b as usize], b)).collect();
@@ -568,11 +566,16 @@ fn byte_table(
         table[id as usize] = Some(bytes.into());
     }
     if let Some(byte) = (0..=255u8).find(|b| !bytes_seen.contains(b)) {
-        return Err(damaged(format!("no token stands for the byte {byte:#04x}, so some text has no encoding")));
+        return Err(damaged(format!(
+            "no token stands for the byte {byte:#04x}, so some text has no encoding"
+        )));
     }
     for token in added {
         if inner.token_to_id(&token.content) != Some(token.id) {
-            return Err(damaged(format!("the added token {:?} does not have its id {}", token.content, token.id)));
+            return Err(damaged(format!(
+                "the added token {:?} does not have its id {}",
+                token.content, token.id
+            )));
         }
         table[token.id as usize] = Some(token.content.as_bytes().into());
     }
@@ -581,7 +584,7 @@ fn byte_table(
 
 /// The character that stands for each byte in a byte-level vocabulary: itself where it is printable, else the
 /// next one from U+0100.
-fn byte_chars() -> [char; 256] {
+pub(super) fn byte_chars() -> [char; 256] {
     let mut chars = ['\0'; 256];
     let mut next = 0x100u32;
     for (byte, slot) in (0u8..=255).zip(chars.iter_mut()) {
@@ -598,14 +601,14 @@ fn byte_chars() -> [char; 256] {
 }
 
 /// A stretch of text, or a token found in it.
-enum Part<'a> {
+pub(super) enum Part<'a> {
     Text(&'a str),
     Token(u32),
 }
 
 /// Finds tokens in text: the first from the left, the longest where several start together.
 #[derive(Clone, Debug)]
-struct Finder {
+pub(super) struct Finder {
     /// Longest first.
     tokens: Vec<(String, u32)>,
     /// Which bytes start a token.
@@ -613,7 +616,7 @@ struct Finder {
 }
 
 impl Finder {
-    fn new(tokens: impl Iterator<Item = (String, u32)>) -> Self {
+    pub(super) fn new(tokens: impl Iterator<Item = (String, u32)>) -> Self {
         let mut tokens: Vec<_> = tokens.collect();
         tokens.sort_by_key(|(content, _)| std::cmp::Reverse(content.len()));
         let mut starts = [false; 256];
@@ -625,7 +628,7 @@ impl Finder {
         Self { tokens, starts }
     }
 
-    fn split<'a>(&self, text: &'a str) -> Vec<Part<'a>> {
+    pub(super) fn split<'a>(&self, text: &'a str) -> Vec<Part<'a>> {
         let mut parts = Vec::new();
         let (mut taken, mut at) = (0, 0);
         while at < text.len() {
@@ -650,172 +653,6 @@ impl Finder {
         }
         parts
     }
-}
-
-/// How often each word occurs, as bytes. Fixed tokens in the text are no part of words.
-fn count_words(
-    corpus: impl Iterator<Item = String>, fixed: &[&str],
-) -> Result<BTreeMap<Vec<u8>, u64>, TokenizerError> {
-    let failed = |e: tokenizers::Error| TokenizerError::Train { reason: e.to_string() };
-    let pattern = SplitPattern::Regex(WORDS.to_string());
-    let splitter = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(failed)?;
-    let finder = Finder::new(fixed.iter().map(|t| (t.to_string(), 0)));
-    let mut words: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
-    for text in corpus {
-        for part in finder.split(&text) {
-            let Part::Text(part) = part else { continue };
-            let mut pieces = PreTokenizedString::from(part);
-            splitter.pre_tokenize(&mut pieces).map_err(failed)?;
-            for (word, _, _) in pieces.get_splits(OffsetReferential::Original, OffsetType::Byte) {
-                *words.entry(word.as_bytes().to_vec()).or_default() += 1;
-            }
-        }
-    }
-    Ok(words)
-}
-
-/// Byte pair encoding: merges the most frequent pair of neighbours (the lowest ids among equals) until there
-/// are `room` new tokens or no pair occurs twice. Gives the two halves of each merge in order.
-///
-/// Written here because the `tokenizers` trainer breaks ties in the order of its hash tables.
-fn learn_merges(words: BTreeMap<Vec<u8>, u64>, room: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut symbols: Vec<Vec<u8>> = (0..=255u8).map(|b| vec![b]).collect();
-    let mut id_of: BTreeMap<Vec<u8>, usize> = symbols.iter().cloned().zip(0..).collect();
-    let mut words: Vec<(Vec<usize>, u64)> =
-        words.into_iter().map(|(word, n)| (word.into_iter().map(usize::from).collect(), n)).collect();
-    let mut pairs = Pairs::default();
-    for (i, (word, n)) in words.iter().enumerate() {
-        pairs.add(i, word, *n);
-    }
-
-    let mut merges = Vec::new();
-    while symbols.len() < 256 + room {
-        let Some((left, right)) = pairs.most_frequent() else { break };
-        let (a, b) = (symbols[left].clone(), symbols[right].clone());
-        let merged = [a.as_slice(), b.as_slice()].concat();
-        // Two pairs can spell the same token; it keeps one id.
-        let id = *id_of.entry(merged.clone()).or_insert_with(|| {
-            symbols.push(merged);
-            symbols.len() - 1
-        });
-        merges.push((a, b));
-        for i in pairs.words_with((left, right)) {
-            let (word, n) = &mut words[i];
-            pairs.remove(i, word, *n);
-            *word = merge(word, (left, right), id);
-            pairs.add(i, word, *n);
-        }
-    }
-    merges
-}
-
-fn merge(word: &[usize], pair: (usize, usize), id: usize) -> Vec<usize> {
-    let mut merged = Vec::with_capacity(word.len());
-    let mut at = 0;
-    while at < word.len() {
-        if word[at..].starts_with(&[pair.0, pair.1]) {
-            merged.push(id);
-            at += 2;
-        } else {
-            merged.push(word[at]);
-            at += 1;
-        }
-    }
-    merged
-}
-
-/// How often each pair of neighbours occurs, and in which words.
-#[derive(Default)]
-struct Pairs(BTreeMap<(usize, usize), (u64, BTreeMap<usize, usize>)>);
-
-impl Pairs {
-    fn add(&mut self, index: usize, word: &[usize], n: u64) {
-        for w in word.windows(2) {
-            let (count, places) = self.0.entry((w[0], w[1])).or_default();
-            *count += n;
-            *places.entry(index).or_default() += 1;
-        }
-    }
-
-    fn remove(&mut self, index: usize, word: &[usize], n: u64) {
-        for w in word.windows(2) {
-            let key = (w[0], w[1]);
-            let Some((count, places)) = self.0.get_mut(&key) else { continue };
-            *count = count.saturating_sub(n);
-            if let Some(times) = places.get_mut(&index) {
-                *times -= 1;
-                if *times == 0 {
-                    places.remove(&index);
-                }
-            }
-            if places.is_empty() {
-                self.0.remove(&key);
-            }
-        }
-    }
-
-    /// The first of the most frequent pairs, if it occurs at least twice.
-    fn most_frequent(&self) -> Option<(usize, usize)> {
-        let mut best = None;
-        let mut most = 1;
-        for (&pair, (count, _)) in &self.0 {
-            if *count > most {
-                (best, most) = (Some(pair), *count);
-            }
-        }
-        best
-    }
-
-    fn words_with(&self, pair: (usize, usize)) -> Vec<usize> {
-        self.0.get(&pair).map_or(Vec::new(), |(_, places)| places.keys().copied().collect())
-    }
-}
-
-/// The text of `tokenizer.json` for `fixed` tokens, the bytes and `merges`.
-fn tokenizer_json(fixed: &[&str], merges: &[(Vec<u8>, Vec<u8>)]) -> String {
-    let chars = byte_chars();
-    let spell = |bytes: &[u8]| bytes.iter().map(|&b| chars[b as usize]).collect::<String>();
-    let mut vocab = serde_json::Map::new();
-    let mut add = |token: String| {
-        let next = vocab.len();
-        vocab.entry(token).or_insert_with(|| json!(next));
-    };
-    fixed.iter().for_each(|token| add(token.to_string()));
-    (0..=255u8).for_each(|b| add(spell(&[b])));
-    merges.iter().for_each(|(a, b)| add(spell(&[a.as_slice(), b].concat())));
-    let merges: Vec<String> = merges.iter().map(|(a, b)| format!("{} {}", spell(a), spell(b))).collect();
-
-    let added: Vec<Value> = (0..).zip(fixed).map(|(id, content)| added_json(id, content)).collect();
-    let byte_level =
-        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false});
-    let value = json!({
-        "version": "1.0",
-        "truncation": null,
-        "padding": null,
-        "added_tokens": added,
-        "normalizer": null,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-            {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Isolated", "invert": false},
-            byte_level,
-        ]},
-        "post_processor": byte_level,
-        "decoder": byte_level,
-        "model": {
-            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
-            "vocab": vocab,
-            "merges": merges,
-        },
-    });
-    format!("{value:#}\n")
-}
-
-fn added_json(id: u32, content: &str) -> Value {
-    let special = SPECIAL.contains(&content);
-    json!({
-        "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-        "normalized": false, "special": special,
-    })
 }
 
 /// The text of a `tokenizer_config.json` with which `transformers` uses `tokenizer.json` as it is.

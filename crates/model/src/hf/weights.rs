@@ -121,8 +121,8 @@ pub enum WeightsError {
     },
     /// The configuration ties the embeddings, but the checkpoint has two different ones.
     #[error(
-        "config.json ties the embeddings, but lm_head.weight is not model.embed_tokens.weight; if they should \
-         differ, set `tie_word_embeddings` to false"
+        "config.json ties the embeddings, but lm_head.weight is not model.embed_tokens.weight; \
+         if they should differ, set `tie_word_embeddings` to false"
     )]
     NotTied,
     /// The model has no tensor of that name.
@@ -475,7 +475,8 @@ fn read_sharded(folder: &Path, path: &Path) -> Result<BTreeMap<String, Entry>, W
 
 /// Keeps the tensors the model has, after checking that they are all there and nothing else is.
 fn match_shapes(
-    mut found: BTreeMap<String, Entry>, shapes: &[(String, Vec<usize>)],
+    mut found: BTreeMap<String, Entry>,
+    shapes: &[(String, Vec<usize>)],
 ) -> Result<BTreeMap<String, Entry>, WeightsError> {
     let mut entries = BTreeMap::new();
     let mut missing = Vec::new();
@@ -562,7 +563,10 @@ pub struct WeightRef<'a> {
 /// [`WeightsError::BadTensor`] for data that does not fit its shape, [`WeightsError::Duplicate`] and
 /// [`WeightsError::Io`].
 pub fn write_weights(
-    folder: &Path, weights: &[WeightRef<'_>], dtype: WeightDtype, max_shard_bytes: u64,
+    folder: &Path,
+    weights: &[WeightRef<'_>],
+    dtype: WeightDtype,
+    max_shard_bytes: u64,
 ) -> Result<(), WeightsError> {
     let mut sorted = weights.to_vec();
     sorted.sort_by_key(|w| w.name);
@@ -662,7 +666,8 @@ fn encode(data: &[f32], dtype: WeightDtype) -> Vec<u8> {
 
 /// Writes a file so that `path` is either as before or complete: temporary name, flush to disk, rename.
 pub(super) fn replace_file(
-    path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".partial");

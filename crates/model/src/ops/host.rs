@@ -53,13 +53,11 @@ pub(crate) trait HostOp: Debug + Send + Sync + 'static {
 
 /// A shared operation.
 #[derive(Clone, Debug)]
-pub struct OpRef(Arc<dyn HostOp>);
+pub(super) struct OpRef(Arc<dyn HostOp>);
 
 /// Host operations by number of inputs.
 #[backend_extension(Flex, Autodiff)]
-pub trait HostOps: Backend {
-    /// One input.
-    fn host_op1(a: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self>;
+pub(super) trait HostOps: Backend {
     /// Two inputs.
     fn host_op2(a: FloatTensor<Self>, b: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self>;
     /// Three inputs.
@@ -88,9 +86,6 @@ fn run<const N: usize>(inputs: [FlexTensor; N], op: &OpRef) -> ([FlexTensor; N],
 }
 
 impl HostOps for Flex {
-    fn host_op1(a: FlexTensor, op: OpRef) -> FlexTensor {
-        run([a], &op).1
-    }
     fn host_op2(a: FlexTensor, b: FlexTensor, op: OpRef) -> FlexTensor {
         run([a, b], &op).1
     }
@@ -145,19 +140,12 @@ fn tracked<C: CheckpointStrategy, const N: usize>(
 }
 
 impl<C: CheckpointStrategy> HostOps for Autodiff<Flex, C> {
-    fn host_op1(a: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self> {
-        tracked::<C, 1>([a], op)
-    }
     fn host_op2(a: FloatTensor<Self>, b: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self> {
         tracked::<C, 2>([a, b], op)
     }
     fn host_op3(a: FloatTensor<Self>, b: FloatTensor<Self>, c: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self> {
         tracked::<C, 3>([a, b, c], op)
     }
-}
-
-pub(crate) fn apply1(a: Tensor<2>, op: impl HostOp) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as HostOps>::host_op1(a.into_dispatch(), OpRef(Arc::new(op))))
 }
 
 pub(crate) fn apply2(a: Tensor<2>, b: Tensor<2>, op: impl HostOp) -> Tensor<2> {
