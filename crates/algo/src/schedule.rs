@@ -59,13 +59,7 @@ pub enum ScheduleError {
 impl Schedule {
     /// The same learning rate throughout.
     pub fn constant(peak: f64, total_steps: u64) -> Self {
-        Self {
-            peak,
-            warmup_steps: 0,
-            total_steps,
-            decay: Decay::Constant,
-            min_ratio: 0.0,
-        }
+        Self { peak, warmup_steps: 0, total_steps, decay: Decay::Constant, min_ratio: 0.0 }
     }
 
     /// Checks the ranges.
@@ -81,10 +75,7 @@ impl Schedule {
         }
         if self.warmup_steps > self.total_steps {
             let (warmup_steps, total_steps) = (self.warmup_steps, self.total_steps);
-            return Err(ScheduleError::Warmup {
-                warmup_steps,
-                total_steps,
-            });
+            return Err(ScheduleError::Warmup { warmup_steps, total_steps });
         }
         Ok(())
     }
@@ -115,73 +106,31 @@ mod tests {
     use proptest::prelude::*;
 
     fn rates(decay: Decay, steps: &[u64]) -> Vec<f64> {
-        let s = Schedule {
-            peak: 8.0,
-            warmup_steps: 4,
-            total_steps: 12,
-            decay,
-            min_ratio: 0.5,
-        };
+        let s = Schedule { peak: 8.0, warmup_steps: 4, total_steps: 12, decay, min_ratio: 0.5 };
         s.check().unwrap();
         // Rounded, because cos(π/2) is not exactly 0.
-        steps
-            .iter()
-            .map(|&step| (s.learning_rate(step) * 1e9).round() / 1e9)
-            .collect()
+        steps.iter().map(|&step| (s.learning_rate(step) * 1e9).round() / 1e9).collect()
     }
 
     #[test]
     fn hand_computed() {
         let steps = [0, 1, 3, 4, 6, 8, 12, 99];
-        assert_eq!(
-            rates(Decay::Constant, &steps),
-            [2.0, 4.0, 8.0, 8.0, 8.0, 8.0, 8.0, 8.0]
-        );
-        assert_eq!(
-            rates(Decay::Linear, &steps),
-            [2.0, 4.0, 8.0, 8.0, 7.0, 6.0, 4.0, 4.0]
-        );
+        assert_eq!(rates(Decay::Constant, &steps), [2.0, 4.0, 8.0, 8.0, 8.0, 8.0, 8.0, 8.0]);
+        assert_eq!(rates(Decay::Linear, &steps), [2.0, 4.0, 8.0, 8.0, 7.0, 6.0, 4.0, 4.0]);
         // A quarter of the way cos is 1/√2: 8·(0.5 + 0.5·0.5·(1 + 0.70710678)) = 7.414213562.
-        assert_eq!(
-            rates(Decay::Cosine, &steps),
-            [2.0, 4.0, 8.0, 8.0, 7.414213562, 6.0, 4.0, 4.0]
-        );
+        assert_eq!(rates(Decay::Cosine, &steps), [2.0, 4.0, 8.0, 8.0, 7.414213562, 6.0, 4.0, 4.0]);
     }
 
     #[test]
     fn mistakes_are_named() {
         let good = Schedule::constant(1e-6, 10);
         assert_eq!(good.check(), Ok(()));
-        assert!(matches!(
-            Schedule {
-                peak: f64::NAN,
-                ..good
-            }
-            .check(),
-            Err(ScheduleError::Peak(_))
-        ));
+        assert!(matches!(Schedule { peak: f64::NAN, ..good }.check(), Err(ScheduleError::Peak(_))));
+        assert_eq!(Schedule { peak: -1.0, ..good }.check(), Err(ScheduleError::Peak(-1.0)));
+        assert_eq!(Schedule { min_ratio: 1.5, ..good }.check(), Err(ScheduleError::MinRatio(1.5)));
         assert_eq!(
-            Schedule { peak: -1.0, ..good }.check(),
-            Err(ScheduleError::Peak(-1.0))
-        );
-        assert_eq!(
-            Schedule {
-                min_ratio: 1.5,
-                ..good
-            }
-            .check(),
-            Err(ScheduleError::MinRatio(1.5))
-        );
-        assert_eq!(
-            Schedule {
-                warmup_steps: 11,
-                ..good
-            }
-            .check(),
-            Err(ScheduleError::Warmup {
-                warmup_steps: 11,
-                total_steps: 10
-            })
+            Schedule { warmup_steps: 11, ..good }.check(),
+            Err(ScheduleError::Warmup { warmup_steps: 11, total_steps: 10 })
         );
     }
 
@@ -189,13 +138,7 @@ mod tests {
     fn reads_its_config() {
         let s: Schedule =
             serde_json::from_str(r#"{"peak": 1e-6, "total_steps": 5, "decay": "cosine"}"#).unwrap();
-        assert_eq!(
-            s,
-            Schedule {
-                decay: Decay::Cosine,
-                ..Schedule::constant(1e-6, 5)
-            }
-        );
+        assert_eq!(s, Schedule { decay: Decay::Cosine, ..Schedule::constant(1e-6, 5) });
     }
 
     proptest! {

@@ -146,7 +146,10 @@ mod tests {
     #[test]
     fn wrong_buffers_are_refused() {
         assert!(matches!(Image::new(0, 3, vec![]), Err(ImageError::Empty { .. })));
-        assert!(matches!(Image::new(2, 2, vec![0; 11]), Err(ImageError::Length { expected: 12, got: 11, .. })));
+        assert!(matches!(
+            Image::new(2, 2, vec![0; 11]),
+            Err(ImageError::Length { expected: 12, got: 11, .. })
+        ));
         assert!(serde_json::from_str::<ImageId>("\"zz\"").is_err());
     }
 }

@@ -106,7 +106,10 @@ mod tests {
     #[test]
     fn streams_are_reproducible_and_distinct() {
         let seed = Seed::new(7);
-        let draw = |s: Seed| { let mut r = s.rng(); (0..8).map(|_| r.next_u64()).collect::<Vec<_>>() };
+        let draw = |s: Seed| {
+            let mut r = s.rng();
+            (0..8).map(|_| r.next_u64()).collect::<Vec<_>>()
+        };
         assert_eq!(draw(seed.split("gym", 3)), draw(seed.split("gym", 3)));
         assert_ne!(draw(seed.split("gym", 3)), draw(seed.split("gym", 4)));
         assert_ne!(draw(seed.split("gym", 3)), draw(seed.split("mug", 3)));

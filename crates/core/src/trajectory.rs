@@ -52,7 +52,9 @@ pub struct ImageSpan {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TrajectoryError {
     /// Placeholders may only be pushed together with their image.
-    #[error("token {index} of the pushed text is the image placeholder {id}; images enter with their handle only")]
+    #[error(
+        "token {index} of the pushed text is the image placeholder {id}; images enter with their handle only"
+    )]
     Placeholder {
         /// Position in the pushed slice.
         index: usize,
@@ -139,10 +141,18 @@ impl Trajectory {
     /// When lengths differ, a placeholder was sampled, a kind is not a sampled one, or a log-prob
     /// is not a finite number at most 0 (a rounding of 1e-4 above 0 is taken as 0).
     pub fn push_sampled(
-        &mut self, ids: &[u32], kinds: &[TokenKind], logprobs: &[f32], turn: u16,
+        &mut self,
+        ids: &[u32],
+        kinds: &[TokenKind],
+        logprobs: &[f32],
+        turn: u16,
     ) -> Result<(), TrajectoryError> {
         if ids.len() != kinds.len() || ids.len() != logprobs.len() {
-            return Err(TrajectoryError::Length { tokens: ids.len(), logprobs: logprobs.len(), kinds: kinds.len() });
+            return Err(TrajectoryError::Length {
+                tokens: ids.len(),
+                logprobs: logprobs.len(),
+                kinds: kinds.len(),
+            });
         }
         self.check_placeholder(ids)?;
         for (index, (&kind, &logprob)) in kinds.iter().zip(logprobs).enumerate() {

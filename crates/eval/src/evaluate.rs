@@ -102,7 +102,10 @@ pub fn references(env: &EvalEnv, seed: Seed, episodes: usize) -> Result<Referenc
 /// # Errors
 /// When the environment, the model or the tokenizer refuses its input.
 pub fn evaluate(
-    agent: Agent<'_>, env: &EvalEnv, config: &EvalConfig, mut progress: impl FnMut(usize),
+    agent: Agent<'_>,
+    env: &EvalEnv,
+    config: &EvalConfig,
+    mut progress: impl FnMut(usize),
 ) -> Result<Evaluation, RolloutError> {
     let reference = references(env, config.seed, config.episodes)?;
     let starts = held_out(env, config.seed, config.episodes)?;

@@ -20,27 +20,19 @@ fn value(text: &str) -> KnobValue {
     if let Ok(v) = text.parse() {
         return KnobValue::Int(v);
     }
-    text.parse()
-        .map_or_else(|_| KnobValue::Choice(text.into()), KnobValue::Float)
+    text.parse().map_or_else(|_| KnobValue::Choice(text.into()), KnobValue::Float)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments
-        .next()
-        .ok_or("usage: contact_sheet <sheet.png> [knob=value ...]")?;
+    let path = arguments.next().ok_or("usage: contact_sheet <sheet.png> [knob=value ...]")?;
     let given: BTreeMap<String, KnobValue> = arguments
-        .filter_map(|a| {
-            a.split_once('=')
-                .map(|(name, text)| (name.to_string(), value(text)))
-        })
+        .filter_map(|a| a.split_once('=').map(|(name, text)| (name.to_string(), value(text))))
         .collect();
 
     let mut rows = Vec::new();
     for entry in registry() {
-        let own = given
-            .iter()
-            .filter(|(name, _)| entry.spec.knobs.iter().any(|k| k.name == *name));
+        let own = given.iter().filter(|(name, _)| entry.spec.knobs.iter().any(|k| k.name == *name));
         let knobs = entry.knobs(&own.map(|(name, value)| (name.clone(), value.clone())).collect())?;
         let mut row = Vec::new();
         for index in 0..STATES {
@@ -51,12 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     game.step(&action)?;
                 }
             }
-            println!(
-                "{} {index}: {}\n{}",
-                entry.spec.id,
-                game.rules(),
-                game.perception().text
-            );
+            println!("{} {index}: {}\n{}", entry.spec.id, game.rules(), game.perception().text);
             if game.status() == Status::Running {
                 let action = game.oracle();
                 println!("{} -> {action}", game.reason(&action)?);
@@ -66,15 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         rows.push(row);
     }
 
-    let width = rows
-        .iter()
-        .map(|row| row.iter().map(|i| i.width() + GAP).sum::<u32>())
-        .max()
-        .unwrap_or(0);
-    let height: u32 = rows
-        .iter()
-        .map(|row| row.iter().map(|i| i.height()).max().unwrap_or(0) + GAP)
-        .sum();
+    let width = rows.iter().map(|row| row.iter().map(|i| i.width() + GAP).sum::<u32>()).max().unwrap_or(0);
+    let height: u32 = rows.iter().map(|row| row.iter().map(|i| i.height()).max().unwrap_or(0) + GAP).sum();
     let mut sheet =
         image::RgbImage::from_pixel((width + GAP) * ZOOM, (height + GAP) * ZOOM, image::Rgb([255; 3]));
     let mut top = GAP;

@@ -158,7 +158,9 @@ impl Knobs {
     /// # Errors
     /// [`KnobError`] naming the environment and the knob.
     pub fn resolve(
-        env: &str, specs: &[KnobSpec], given: &BTreeMap<String, KnobValue>,
+        env: &str,
+        specs: &[KnobSpec],
+        given: &BTreeMap<String, KnobValue>,
     ) -> Result<Self, KnobError> {
         for name in given.keys() {
             if !specs.iter().any(|s| s.name == name) {
@@ -253,18 +255,36 @@ fn check(env: &str, spec: &KnobSpec, value: &KnobValue) -> Result<KnobValue, Kno
     };
     match (spec.kind, value) {
         (KnobKind::Int { min, max, .. }, KnobValue::Int(v)) => {
-            if (min..=max).contains(v) { Ok(value.clone()) } else { Err(outside(format!("{min}..={max}"))) }
+            if (min..=max).contains(v) {
+                Ok(value.clone())
+            } else {
+                Err(outside(format!("{min}..={max}")))
+            }
         }
         (KnobKind::Int { .. }, _) => Err(wrong("an integer")),
         (KnobKind::Float { min, max, .. }, KnobValue::Float(_) | KnobValue::Int(_)) => {
-            let v = if let KnobValue::Int(v) = value { *v as f64 } else if let KnobValue::Float(v) = value { *v } else { f64::NAN };
-            if (min..=max).contains(&v) { Ok(KnobValue::Float(v)) } else { Err(outside(format!("{min}..={max}"))) }
+            let v = if let KnobValue::Int(v) = value {
+                *v as f64
+            } else if let KnobValue::Float(v) = value {
+                *v
+            } else {
+                f64::NAN
+            };
+            if (min..=max).contains(&v) {
+                Ok(KnobValue::Float(v))
+            } else {
+                Err(outside(format!("{min}..={max}")))
+            }
         }
         (KnobKind::Float { .. }, _) => Err(wrong("a number")),
         (KnobKind::Bool { .. }, KnobValue::Bool(_)) => Ok(value.clone()),
         (KnobKind::Bool { .. }, _) => Err(wrong("true or false")),
         (KnobKind::Choice { options, .. }, KnobValue::Choice(v)) => {
-            if options.contains(&v.as_str()) { Ok(value.clone()) } else { Err(outside(options.join("|"))) }
+            if options.contains(&v.as_str()) {
+                Ok(value.clone())
+            } else {
+                Err(outside(options.join("|")))
+            }
         }
         (KnobKind::Choice { options, .. }, _) => Err(wrong(&format!("one of {}", options.join("|")))),
     }
@@ -275,8 +295,18 @@ mod tests {
     use super::*;
 
     const SPECS: &[KnobSpec] = &[
-        KnobSpec { name: "size", axis: Axis::Reasoning, kind: KnobKind::Int { min: 2, max: 8, default: 4 }, doc: "" },
-        KnobSpec { name: "slip", axis: Axis::Stochasticity, kind: KnobKind::Float { min: 0.0, max: 1.0, default: 0.0 }, doc: "" },
+        KnobSpec {
+            name: "size",
+            axis: Axis::Reasoning,
+            kind: KnobKind::Int { min: 2, max: 8, default: 4 },
+            doc: "",
+        },
+        KnobSpec {
+            name: "slip",
+            axis: Axis::Stochasticity,
+            kind: KnobKind::Float { min: 0.0, max: 1.0, default: 0.0 },
+            doc: "",
+        },
     ];
 
     fn one(name: &str, value: KnobValue) -> BTreeMap<String, KnobValue> {
@@ -288,7 +318,10 @@ mod tests {
         let knobs = Knobs::resolve("e", SPECS, &one("slip", KnobValue::Int(1))).unwrap();
         assert_eq!((knobs.size("size"), knobs.float("slip")), (4, 1.0));
         let text = |given| Knobs::resolve("e", SPECS, &given).unwrap_err().to_string();
-        assert_eq!(text(one("sice", KnobValue::Int(4))), "environment \"e\" has no knob \"sice\"; did you mean \"size\"?");
+        assert_eq!(
+            text(one("sice", KnobValue::Int(4))),
+            "environment \"e\" has no knob \"sice\"; did you mean \"size\"?"
+        );
         assert_eq!(text(one("size", KnobValue::Int(9))), "knob e.size = 9 is outside 2..=8");
         assert_eq!(text(one("size", KnobValue::Bool(true))), "knob e.size wants an integer, got Bool(true)");
         assert_eq!(text(one("slip", KnobValue::Float(f64::NAN))), "knob e.slip = NaN is outside 0..=1");

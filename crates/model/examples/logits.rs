@@ -46,8 +46,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let values = model.policy.params().entries().iter().map(|p| (p.name.clone(), p.value.clone())).collect();
     let params = Params::new(&config.tensor_shapes(), values);
-    let (text, vision) =
-        (TextModel::new(config, &params).ok_or("text")?, VisionModel::new(&config.vision, &params).ok_or("vision")?);
+    let (text, vision) = (
+        TextModel::new(config, &params).ok_or("text")?,
+        VisionModel::new(&config.vision, &params).ok_or("vision")?,
+    );
     let device = Device::flex();
     let w = params.tensors(&device, |_| false);
     let features = vision.forward(&w, &VisionBatch::new(&config.vision, &[&patches]), &device);

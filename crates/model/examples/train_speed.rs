@@ -6,23 +6,37 @@ use std::time::Instant;
 use eyas_core::{Image, Seed, TokenKind, Trajectory};
 use eyas_model::hf::{Qwen25VlConfig, SpecialTokens};
 use eyas_model::processor::{ImageProcessor, ProcessorConfig};
-use eyas_model::{AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, Sampling, ScoreOptions, Upstream, sample};
+use eyas_model::{
+    AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, Sampling, ScoreOptions, Upstream, sample,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let named = SpecialTokens {
-        endoftext: 0, im_start: 1, im_end: 2, vision_start: 3, vision_end: 4, image_pad: 5, video_pad: 6,
+        endoftext: 0,
+        im_start: 1,
+        im_end: 2,
+        vision_start: 3,
+        vision_end: 4,
+        image_pad: 5,
+        video_pad: 6,
     };
     let config = Qwen25VlConfig::tiny(1024, &named)?;
     let mut rng = Seed::new(1).rng();
     let values: BTreeMap<String, Vec<f32>> = config
         .tensor_shapes()
         .into_iter()
-        .map(|(name, shape)| (name, (0..shape.iter().product::<usize>()).map(|_| rng.normal() as f32 * 0.02).collect()))
+        .map(|(name, shape)| {
+            (name, (0..shape.iter().product::<usize>()).map(|_| rng.normal() as f32 * 0.02).collect())
+        })
         .collect();
-    let mut policy = Policy::new(config, ImageProcessor::new(ProcessorConfig { min_pixels: 1, ..Default::default() })?, values)?;
+    let mut policy = Policy::new(
+        config,
+        ImageProcessor::new(ProcessorConfig { min_pixels: 1, ..Default::default() })?,
+        values,
+    )?;
     let mut store = ImageStore::default();
     let batch = 32;
     let trajectories: Vec<Trajectory> = (0..batch)
@@ -31,11 +45,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let image = Image::new(112, 112, pixels).map_err(|e| e.to_string())?;
             store.add(policy.processor(), [&image]).map_err(|e| e.to_string())?;
             let mut t = Trajectory::new(5);
-            let ids = |rng: &mut eyas_core::Rng, n: usize| (0..n).map(|_| 10 + rng.below(1000) as u32).collect::<Vec<_>>();
+            let ids = |rng: &mut eyas_core::Rng, n: usize| {
+                (0..n).map(|_| 10 + rng.below(1000) as u32).collect::<Vec<_>>()
+            };
             t.push_text(&[3], 0).map_err(|e| e.to_string())?;
             t.push_image(image.id(), 16, 0).map_err(|e| e.to_string())?;
             t.push_text(&ids(&mut rng, 25), 0).map_err(|e| e.to_string())?;
-            t.push_sampled(&ids(&mut rng, 64), &[TokenKind::Think; 64], &[-1.0; 64], 0).map_err(|e| e.to_string())?;
+            t.push_sampled(&ids(&mut rng, 64), &[TokenKind::Think; 64], &[-1.0; 64], 0)
+                .map_err(|e| e.to_string())?;
             let _ = i;
             Ok(t)
         })
@@ -45,23 +62,43 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for step in 0..8 {
         let clock = Instant::now();
         policy.accumulate(&groups, &store, &ScoreOptions::default(), |s| {
-            Ok::<_, PolicyError>(Upstream { d_logprobs: vec![-1.0 / s.logprobs.len() as f32; s.logprobs.len()], d_entropies: vec![] })
+            Ok::<_, PolicyError>(Upstream {
+                d_logprobs: vec![-1.0 / s.logprobs.len() as f32; s.logprobs.len()],
+                d_entropies: vec![],
+            })
         })?;
         let middle = clock.elapsed();
         policy.apply(&AdamW::default());
-        println!("step {step}: {:.0} ms ({:.0} ms update), {:.0} tok/s", clock.elapsed().as_secs_f64() * 1e3,
-            (clock.elapsed() - middle).as_secs_f64() * 1e3, tokens as f64 / clock.elapsed().as_secs_f64());
+        println!(
+            "step {step}: {:.0} ms ({:.0} ms update), {:.0} tok/s",
+            clock.elapsed().as_secs_f64() * 1e3,
+            (clock.elapsed() - middle).as_secs_f64() * 1e3,
+            tokens as f64 / clock.elapsed().as_secs_f64()
+        );
     }
     let clock = Instant::now();
     let mut decoder = Decoder::new(&policy);
     let features = policy.encode(trajectories.iter().flat_map(|t| t.images()).map(|s| s.id), &store)?;
     let mut sequences = Vec::new();
-    let prompts: Vec<_> = trajectories.iter().take(16).map(|t| {
-        let span = &t.images()[0];
-        (decoder.open(), vec![Feed::Text(vec![3]), Feed::Image(features[&span.id].clone()), Feed::Text(t.ids()[17..42].to_vec())])
-    }).collect();
+    let prompts: Vec<_> = trajectories
+        .iter()
+        .take(16)
+        .map(|t| {
+            let span = &t.images()[0];
+            (
+                decoder.open(),
+                vec![
+                    Feed::Text(vec![3]),
+                    Feed::Image(features[&span.id].clone()),
+                    Feed::Text(t.ids()[17..42].to_vec()),
+                ],
+            )
+        })
+        .collect();
     decoder.extend(&prompts)?;
-    for (s, _) in prompts { sequences.extend(decoder.fork(s, 8)?); }
+    for (s, _) in prompts {
+        sequences.extend(decoder.fork(s, 8)?);
+    }
     let prefill = clock.elapsed();
     let mut feeds: Vec<_> = sequences.iter().map(|s| (*s, vec![Feed::Text(vec![9])])).collect();
     for _ in 0..64 {
@@ -70,6 +107,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             *feed = vec![Feed::Text(vec![sample(row, &Sampling::default(), &[], &mut rng).id])];
         }
     }
-    println!("sample 128x64: prefill {:.0} ms, all {:.2} s, {:.0} tok/s", prefill.as_secs_f64() * 1e3, clock.elapsed().as_secs_f64(), 128.0 * 64.0 / clock.elapsed().as_secs_f64());
+    println!(
+        "sample 128x64: prefill {:.0} ms, all {:.2} s, {:.0} tok/s",
+        prefill.as_secs_f64() * 1e3,
+        clock.elapsed().as_secs_f64(),
+        128.0 * 64.0 / clock.elapsed().as_secs_f64()
+    );
     Ok(())
 }

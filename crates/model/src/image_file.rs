@@ -22,10 +22,7 @@ pub struct ImageLimits {
 
 impl Default for ImageLimits {
     fn default() -> Self {
-        Self {
-            max_pixels: 40_000_000,
-            max_bytes: 256 << 20,
-        }
+        Self { max_pixels: 40_000_000, max_bytes: 256 << 20 }
     }
 }
 
@@ -94,16 +91,11 @@ pub enum ImageFileError {
 /// [`ImageFileError`], with the path as the name.
 pub fn read_image(path: &Path, limits: &ImageLimits) -> Result<Image, ImageFileError> {
     let name = path.display().to_string();
-    let io_error = |source| ImageFileError::Io {
-        name: name.clone(),
-        source,
-    };
+    let io_error = |source| ImageFileError::Io { name: name.clone(), source };
     let file = fs::File::open(path).map_err(io_error)?;
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.
-    file.take(limits.max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(io_error)?;
+    file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error)?;
     decode_image(&bytes, &name, limits)
 }
 
@@ -121,10 +113,7 @@ pub fn decode_image(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Im
         return Err(ImageFileError::Empty { name: named() });
     }
     if bytes.len() as u64 > limits.max_bytes {
-        return Err(ImageFileError::TooManyBytes {
-            name: named(),
-            limit: limits.max_bytes,
-        });
+        return Err(ImageFileError::TooManyBytes { name: named(), limit: limits.max_bytes });
     }
     let format = match image::guess_format(bytes) {
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
@@ -132,12 +121,7 @@ pub fn decode_image(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Im
     };
     let check_size = |(width, height): (u32, u32)| match u64::from(width) * u64::from(height) {
         pixels if (1..=limits.max_pixels).contains(&pixels) => Ok(()),
-        _ => Err(ImageFileError::Size {
-            name: named(),
-            width,
-            height,
-            limit: limits.max_pixels,
-        }),
+        _ => Err(ImageFileError::Size { name: named(), width, height, limit: limits.max_pixels }),
     };
     match format {
         // The PNG decoder sizes its buffers as soon as it is made, so the header is read without it.
@@ -151,12 +135,7 @@ pub fn decode_image(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Im
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut memory = Limits::no_limits();
     // Twice the widest picture leaves room for a decoder's own buffers.
-    memory.max_alloc = Some(
-        limits
-            .max_pixels
-            .saturating_mul(2 * WIDEST_PIXEL)
-            .saturating_add(1 << 20),
-    );
+    memory.max_alloc = Some(limits.max_pixels.saturating_mul(2 * WIDEST_PIXEL).saturating_add(1 << 20));
     reader.limits(memory);
     let decoder = reader.into_decoder().map_err(|e| decode_error(name, &e))?;
     let (width, height) = decoder.dimensions();
@@ -166,10 +145,8 @@ pub fn decode_image(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Im
         true => over_white(picture.into_rgba8().as_raw()),
         false => picture.into_rgb8().into_raw(),
     };
-    Image::new(width, height, rgb).map_err(|e| ImageFileError::Decode {
-        name: named(),
-        reason: e.to_string(),
-    })
+    Image::new(width, height, rgb)
+        .map_err(|e| ImageFileError::Decode { name: named(), reason: e.to_string() })
 }
 
 /// Writes `image` as an RGB8 PNG file.
@@ -180,12 +157,7 @@ pub fn write_png(path: &Path, image: &Image) -> Result<(), ImageFileError> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
-        .write_image(
-            image.pixels(),
-            image.width(),
-            image.height(),
-            ExtendedColorType::Rgb8,
-        )
+        .write_image(image.pixels(), image.width(), image.height(), ExtendedColorType::Rgb8)
         .map_err(|e| decode_error(&name, &e))?;
     fs::write(path, bytes).map_err(|source| ImageFileError::Io { name, source })
 }
@@ -196,10 +168,7 @@ fn decode_error(name: &str, error: &image::ImageError) -> ImageFileError {
         image::ImageError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
             ImageFileError::Truncated { name }
         }
-        other => ImageFileError::Decode {
-            name,
-            reason: other.to_string(),
-        },
+        other => ImageFileError::Decode { name, reason: other.to_string() },
     }
 }
 
@@ -209,9 +178,7 @@ fn over_white(rgba: &[u8]) -> Vec<u8> {
         let (level, alpha) = (u32::from(level), u32::from(alpha));
         ((level * alpha + 255 * (255 - alpha) + 127) / 255) as u8
     };
-    rgba.chunks_exact(4)
-        .flat_map(|p| [blend(p[0], p[3]), blend(p[1], p[3]), blend(p[2], p[3])])
-        .collect()
+    rgba.chunks_exact(4).flat_map(|p| [blend(p[0], p[3]), blend(p[1], p[3]), blend(p[2], p[3])]).collect()
 }
 
 /// The (width, height) in a PNG file's header chunk, which is always the first.
@@ -258,44 +225,31 @@ mod tests {
 
     fn png(width: u32, height: u32, kind: ExtendedColorType, data: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        PngEncoder::new(&mut bytes)
-            .write_image(data, width, height, kind)
-            .unwrap();
+        PngEncoder::new(&mut bytes).write_image(data, width, height, kind).unwrap();
         bytes
     }
 
     fn jpeg(width: u32, height: u32, data: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        JpegEncoder::new(&mut bytes)
-            .write_image(data, width, height, ExtendedColorType::Rgb8)
-            .unwrap();
+        JpegEncoder::new(&mut bytes).write_image(data, width, height, ExtendedColorType::Rgb8).unwrap();
         bytes
     }
 
     fn noise(len: u32) -> Vec<u8> {
-        (0..len)
-            .map(|i| (i.wrapping_mul(2654435761) >> 24) as u8)
-            .collect()
+        (0..len).map(|i| (i.wrapping_mul(2654435761) >> 24) as u8).collect()
     }
 
     /// The check sum that ends every PNG chunk.
     fn crc(bytes: &[u8]) -> u32 {
         let step = |crc: u32, &byte: &u8| {
-            (0..8).fold(crc ^ u32::from(byte), |c, _| {
-                if c & 1 == 1 { c >> 1 ^ 0xEDB8_8320 } else { c >> 1 }
-            })
+            (0..8).fold(crc ^ u32::from(byte), |c, _| if c & 1 == 1 { c >> 1 ^ 0xEDB8_8320 } else { c >> 1 })
         };
         !bytes.iter().fold(!0, step)
     }
 
     fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
         let body = [&kind[..], data].concat();
-        [
-            &(data.len() as u32).to_be_bytes()[..],
-            &body,
-            &crc(&body).to_be_bytes(),
-        ]
-        .concat()
+        [&(data.len() as u32).to_be_bytes()[..], &body, &crc(&body).to_be_bytes()].concat()
     }
 
     /// A PNG whose header claims another size.
@@ -321,18 +275,9 @@ mod tests {
     #[test]
     fn every_kind_of_png_becomes_rgb() {
         let pixels = |bytes: &[u8]| decode_image(bytes, "x.png", &limits()).unwrap().pixels().to_vec();
-        assert_eq!(
-            pixels(&png(2, 1, ExtendedColorType::L8, &[7, 200])),
-            [7, 7, 7, 200, 200, 200]
-        );
-        assert_eq!(
-            pixels(&png(1, 1, ExtendedColorType::L16, &0x8080u16.to_ne_bytes())),
-            [128; 3]
-        );
-        let deep: Vec<u8> = [0xFFFFu16, 0x0000, 0x4040]
-            .iter()
-            .flat_map(|v| v.to_ne_bytes())
-            .collect();
+        assert_eq!(pixels(&png(2, 1, ExtendedColorType::L8, &[7, 200])), [7, 7, 7, 200, 200, 200]);
+        assert_eq!(pixels(&png(1, 1, ExtendedColorType::L16, &0x8080u16.to_ne_bytes())), [128; 3]);
+        let deep: Vec<u8> = [0xFFFFu16, 0x0000, 0x4040].iter().flat_map(|v| v.to_ne_bytes()).collect();
         assert_eq!(pixels(&png(1, 1, ExtendedColorType::Rgb16, &deep)), [255, 0, 64]);
         let clear = [0, 0, 0, 0, 10, 20, 30, 255, 0, 100, 255, 128];
         let laid = [255, 255, 255, 10, 20, 30, 127, 177, 255];
@@ -368,10 +313,7 @@ mod tests {
                 let error = decode_image(cut, "cut", &limits()).unwrap_err();
                 match tenth {
                     0 => assert!(matches!(error, ImageFileError::Empty { .. }), "{error}"),
-                    _ => assert!(
-                        matches!(error, ImageFileError::Truncated { .. }),
-                        "{tenth}: {error:?}"
-                    ),
+                    _ => assert!(matches!(error, ImageFileError::Truncated { .. }), "{tenth}: {error:?}"),
                 }
                 assert!(error.to_string().starts_with("cut: "));
             }
@@ -397,16 +339,7 @@ mod tests {
         let small = png(4, 4, ExtendedColorType::Rgb8, &noise(48));
         for (width, height) in [(10_000, 10_000), (u32::MAX >> 1, u32::MAX >> 1), (40_001, 1_000)] {
             let error = decode_image(&with_claimed_size(small.clone(), width, height), "big", &limits());
-            assert!(
-                matches!(
-                    error,
-                    Err(ImageFileError::Size {
-                        limit: 40_000_000,
-                        ..
-                    })
-                ),
-                "{error:?}"
-            );
+            assert!(matches!(error, Err(ImageFileError::Size { limit: 40_000_000, .. })), "{error:?}");
         }
         let lying = decode_image(&with_claimed_size(small.clone(), 400, 300), "lying", &limits());
         assert!(matches!(lying, Err(ImageFileError::Decode { .. })), "{lying:?}");
@@ -415,14 +348,8 @@ mod tests {
         let frame = huge.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
         huge[frame + 5..frame + 9].fill(0xFF);
         let error = decode_image(&huge, "huge", &limits());
-        assert!(
-            matches!(error, Err(ImageFileError::Size { width: 65_535, .. })),
-            "{error:?}"
-        );
-        let tight = ImageLimits {
-            max_pixels: 15,
-            ..limits()
-        };
+        assert!(matches!(error, Err(ImageFileError::Size { width: 65_535, .. })), "{error:?}");
+        let tight = ImageLimits { max_pixels: 15, ..limits() };
         let error = decode_image(&small, "a.png", &tight).unwrap_err();
         assert_eq!(error.to_string(), "a.png: 4x4 pixels, must be 1 to 15");
     }
@@ -431,48 +358,27 @@ mod tests {
     fn other_files_are_refused_by_name() {
         let read = |bytes: &[u8]| decode_image(bytes, "f", &limits());
         assert!(matches!(read(b""), Err(ImageFileError::Empty { .. })));
-        assert!(matches!(
-            read(b"GIF89a......"),
-            Err(ImageFileError::UnknownFormat { .. })
-        ));
-        assert!(matches!(
-            read(b"hello"),
-            Err(ImageFileError::UnknownFormat { .. })
-        ));
-        let tight = ImageLimits {
-            max_bytes: 4,
-            ..limits()
-        };
+        assert!(matches!(read(b"GIF89a......"), Err(ImageFileError::UnknownFormat { .. })));
+        assert!(matches!(read(b"hello"), Err(ImageFileError::UnknownFormat { .. })));
+        let tight = ImageLimits { max_bytes: 4, ..limits() };
         assert!(matches!(
             decode_image(b"hello", "f", &tight),
             Err(ImageFileError::TooManyBytes { limit: 4, .. })
         ));
-        assert!(matches!(
-            read_image(Path::new("no/such.png"), &limits()),
-            Err(ImageFileError::Io { .. })
-        ));
+        assert!(matches!(read_image(Path::new("no/such.png"), &limits()), Err(ImageFileError::Io { .. })));
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("long.png");
         fs::write(&path, b"hello").unwrap();
-        assert!(matches!(
-            read_image(&path, &tight),
-            Err(ImageFileError::TooManyBytes { .. })
-        ));
+        assert!(matches!(read_image(&path, &tight), Err(ImageFileError::TooManyBytes { .. })));
         fs::write(&path, b"").unwrap();
-        assert!(matches!(
-            read_image(&path, &limits()),
-            Err(ImageFileError::Empty { .. })
-        ));
+        assert!(matches!(read_image(&path, &limits()), Err(ImageFileError::Empty { .. })));
     }
 
     #[test]
     fn a_thumbnail_does_not_end_a_jpeg() {
         let whole = jpeg(8, 8, &noise(192));
-        let thumbnail = [
-            &[0xFF, 0xE1, 0, 6, 0xFF, 0xD8, 0xFF, 0xD9][..],
-            &whole[2..whole.len() - 2],
-        ]
-        .concat();
+        let thumbnail =
+            [&[0xFF, 0xE1, 0, 6, 0xFF, 0xD8, 0xFF, 0xD9][..], &whole[2..whole.len() - 2]].concat();
         let cut = [&whole[..2], &thumbnail].concat();
         assert!(!jpeg_has_end(&cut));
         assert!(jpeg_has_end(&[&cut[..], &[0xFF, 0xD9]].concat()));

@@ -12,7 +12,7 @@ pub mod processor;
 mod vlm;
 
 pub use policy::{
-    AdamW, Decoder, Features, Feed, ImageStore, Origin, Policy, PolicyError, Sampled, Sampling, ScoreOptions, Scored,
-    SequenceId, Targets, Update, Upstream, sample,
+    AdamW, Decoder, Features, Feed, ImageStore, Origin, Policy, PolicyError, Sampled, Sampling, ScoreOptions,
+    Scored, SequenceId, Targets, Update, Upstream, sample,
 };
 pub use vlm::{Vlm, VlmError};

@@ -74,7 +74,10 @@ impl Vlm {
     /// # Errors
     /// [`VlmError`] when the tokenizer cannot be trained.
     pub fn tiny(
-        corpus: impl Iterator<Item = String>, vocab_size: usize, tags: &[&str], seed: Seed,
+        corpus: impl Iterator<Item = String>,
+        vocab_size: usize,
+        tags: &[&str],
+        seed: Seed,
     ) -> Result<Self, VlmError> {
         let tokenizer = Tokenizer::train_tiny(corpus, vocab_size, tags)?;
         let config = Qwen25VlConfig::tiny(tokenizer.vocab_size(), tokenizer.special_tokens())?;
@@ -125,7 +128,10 @@ impl Vlm {
 fn initial_weights(config: &Qwen25VlConfig, seed: Seed) -> BTreeMap<String, Vec<f32>> {
     let value = |name: &str, shape: &[usize]| {
         let n: usize = shape.iter().product();
-        let is_norm = name.ends_with("norm.weight") || name.contains("norm1") || name.contains("norm2") || name.ends_with("ln_q.weight");
+        let is_norm = name.ends_with("norm.weight")
+            || name.contains("norm1")
+            || name.contains("norm2")
+            || name.ends_with("ln_q.weight");
         if is_norm || name.ends_with("layernorm.weight") {
             return vec![1.0; n];
         }

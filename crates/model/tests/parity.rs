@@ -36,7 +36,8 @@ struct Case {
 impl Fixture {
     fn load(variant: &str) -> Self {
         let dir = folder(variant);
-        let config = Qwen25VlConfig::from_json(&std::fs::read_to_string(dir.join("config.json")).unwrap()).unwrap();
+        let config =
+            Qwen25VlConfig::from_json(&std::fs::read_to_string(dir.join("config.json")).unwrap()).unwrap();
         let values = Checkpoint::open(&dir, &config.tensor_shapes()).unwrap().read_all().unwrap();
         Self { bytes: std::fs::read(dir.join("cases.safetensors")).unwrap(), config, values }
     }
@@ -70,7 +71,8 @@ impl Fixture {
             .map(|grid| {
                 let n = grid.iter().product::<usize>() * row_len;
                 start += n;
-                let rows = pixels.data()[start - n..start].iter().map(|&c| (f32::from(c) - 128.0) / 64.0).collect();
+                let rows =
+                    pixels.data()[start - n..start].iter().map(|&c| (f32::from(c) - 128.0) / 64.0).collect();
                 Patches { rows, row_len, grid: *grid }
             })
             .collect();
@@ -92,8 +94,10 @@ fn logits_match_transformers() {
     for variant in ["untied", "tied"] {
         let f = Fixture::load(variant);
         let params = Params::new(&f.config.tensor_shapes(), f.values.clone());
-        let (text, vision) =
-            (TextModel::new(&f.config, &params).unwrap(), VisionModel::new(&f.config.vision, &params).unwrap());
+        let (text, vision) = (
+            TextModel::new(&f.config, &params).unwrap(),
+            VisionModel::new(&f.config.vision, &params).unwrap(),
+        );
         let w = params.tensors(&device, |_| false);
         for n in 0..5 {
             let case = f.case(n);
@@ -118,7 +122,8 @@ fn logits_match_transformers() {
             }
             let expected = f.ints(&format!("case{n}.position_ids")).unwrap();
             let len = case.ids.len();
-            let got: Vec<i64> = (0..3).flat_map(|axis| positions.rows().iter().map(move |p| i64::from(p[axis]))).collect();
+            let got: Vec<i64> =
+                (0..3).flat_map(|axis| positions.rows().iter().map(move |p| i64::from(p[axis]))).collect();
             assert_eq!(got, expected[expected.len() - 3 * len..], "{what}: positions");
 
             let features = (!case.patches.is_empty()).then(|| {
@@ -132,7 +137,8 @@ fn logits_match_transformers() {
             let rope = text_rope(&f.config.text, positions.rows());
             let segments = Arc::new(Segments::separate(true, [len]));
             let hidden = text.forward(&w, x, |_, q, k, v| attention(q, k, v, &rope, &segments));
-            let logits = linear(hidden, text.head_weight(&w), None).into_data().try_into_vec::<f32>().unwrap();
+            let logits =
+                linear(hidden, text.head_weight(&w), None).into_data().try_into_vec::<f32>().unwrap();
             close(&logits, &f.floats(&format!("case{n}.logits")), 1e-4, &format!("{what}: logits"));
         }
     }
@@ -149,7 +155,8 @@ fn policy_case(f: &Fixture, n: usize) -> (Policy, Trajectory, ImageStore) {
         min_pixels: 1,
         ..ProcessorConfig::default()
     };
-    let policy = Policy::new(f.config.clone(), ImageProcessor::new(config).unwrap(), f.values.clone()).unwrap();
+    let policy =
+        Policy::new(f.config.clone(), ImageProcessor::new(config).unwrap(), f.values.clone()).unwrap();
     let (mut trajectory, mut store) = (Trajectory::new(f.config.image_token_id), ImageStore::default());
     let mut patches = case.patches.into_iter();
     let given = case.ids.len() - 5;
@@ -290,13 +297,19 @@ fn bad_inputs_are_errors_before_the_pass() {
     let mut decoder = Decoder::new(&policy);
     let s = decoder.open();
     assert!(matches!(decoder.extend(&[(s, vec![])]), Err(PolicyError::NothingToScore)));
-    assert!(matches!(decoder.extend(&[(s, vec![Feed::Text(vec![5000])])]), Err(PolicyError::Token { id: 5000, .. })));
+    assert!(matches!(
+        decoder.extend(&[(s, vec![Feed::Text(vec![5000])])]),
+        Err(PolicyError::Token { id: 5000, .. })
+    ));
     let context = f.config.text.max_position_embeddings;
     let long = Feed::Text(vec![1; context + 1]);
     assert!(matches!(decoder.extend(&[(s, vec![long])]), Err(PolicyError::Context { .. })));
     assert_eq!(decoder.len(s), 0);
     let empty = ImageStore::default();
     let options = ScoreOptions::default();
-    assert!(matches!(policy.score(&[vec![&trajectory]], &empty, &options), Err(PolicyError::MissingImage { .. })));
+    assert!(matches!(
+        policy.score(&[vec![&trajectory]], &empty, &options),
+        Err(PolicyError::MissingImage { .. })
+    ));
     assert!(matches!(policy.score(&[], &store, &options), Err(PolicyError::NothingToScore)));
 }

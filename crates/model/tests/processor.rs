@@ -14,18 +14,12 @@ fn fixture() -> Vec<u8> {
 
 fn integers(file: &SafeTensors<'_>, name: &str) -> Vec<i64> {
     let view = file.tensor(name).unwrap();
-    view.data()
-        .chunks_exact(8)
-        .map(|b| i64::from_le_bytes(b.try_into().unwrap()))
-        .collect()
+    view.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
 fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     let view = file.tensor(name).unwrap();
-    view.data()
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-        .collect()
+    view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
 /// The picture that the script draws.
@@ -34,9 +28,7 @@ fn drawn(width: u32, height: u32) -> Image {
     for y in 0..height {
         for x in 0..width {
             for c in 0..3u32 {
-                let noise = x
-                    .wrapping_mul(2654435761)
-                    .wrapping_add(y.wrapping_mul(2246822519));
+                let noise = x.wrapping_mul(2654435761).wrapping_add(y.wrapping_mul(2246822519));
                 let noise = noise.wrapping_add(c.wrapping_mul(3266489917));
                 let noise = (noise ^ (noise >> 15)).wrapping_mul(2654435761) >> 24;
                 let pattern = (x * (c + 3)) ^ (y * (2 * c + 5));
@@ -63,34 +55,19 @@ fn rows_are_those_of_transformers_bit_for_bit() {
         };
         let processor = ImageProcessor::new(config).unwrap();
         let patches = processor.process(&drawn(size[0] as u32, size[1] as u32)).unwrap();
-        assert_eq!(
-            patches.grid.map(|n| n as i64)[..],
-            integers(&file, &format!("case{cases}.grid"))
-        );
-        assert_eq!(
-            patches.grid,
-            processor.grid(size[0] as u32, size[1] as u32).unwrap()
-        );
+        assert_eq!(patches.grid.map(|n| n as i64)[..], integers(&file, &format!("case{cases}.grid")));
+        assert_eq!(patches.grid, processor.grid(size[0] as u32, size[1] as u32).unwrap());
 
         let codes = file.tensor(&format!("case{cases}.codes")).unwrap();
         assert_eq!(codes.shape()[1], patches.row_len);
         let channel = |i: usize| i % patches.row_len / (patches.row_len / 3);
         let expected = codes.data().iter().enumerate();
-        let expected: Vec<f32> = expected
-            .map(|(i, &code)| levels[channel(i) * 256 + usize::from(code)])
-            .collect();
+        let expected: Vec<f32> =
+            expected.map(|(i, &code)| levels[channel(i) * 256 + usize::from(code)]).collect();
         assert_eq!(expected.len(), patches.rows.len());
-        let differing = expected
-            .iter()
-            .zip(&patches.rows)
-            .filter(|(a, b)| a.to_bits() != b.to_bits())
-            .count();
-        assert_eq!(
-            differing,
-            0,
-            "case {cases}, {size:?}: values of {}",
-            expected.len()
-        );
+        let differing =
+            expected.iter().zip(&patches.rows).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+        assert_eq!(differing, 0, "case {cases}, {size:?}: values of {}", expected.len());
         cases += 1;
     }
     assert_eq!(cases, 10);

@@ -26,7 +26,9 @@ fn close(a: &[f32], b: &[f32], tolerance: f32, what: &str) {
 
 /// Runs both versions on the same inputs and compares outputs (1e-5) and gradients (1e-4).
 fn compare<const N: usize>(
-    name: &str, inputs: [Tensor<2>; N], fused: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+    name: &str,
+    inputs: [Tensor<2>; N],
+    fused: impl Fn([Tensor<2>; N]) -> Tensor<2>,
     plain: impl Fn([Tensor<2>; N]) -> Tensor<2>,
 ) {
     let (a, b) = (fused(inputs.clone()), plain(inputs.clone()));
@@ -35,27 +37,48 @@ fn compare<const N: usize>(
     let weights = random(rows, cols, 99).detach();
     let (ga, gb) = ((a * weights.clone()).sum().backward(), (b * weights).sum().backward());
     for (i, input) in inputs.iter().enumerate() {
-        close(&vec(input.grad(&ga).unwrap()), &vec(input.grad(&gb).unwrap()), 1e-4, &format!("{name}: gradient {i}"));
+        close(
+            &vec(input.grad(&ga).unwrap()),
+            &vec(input.grad(&gb).unwrap()),
+            1e-4,
+            &format!("{name}: gradient {i}"),
+        );
     }
 }
 
 #[test]
 fn linear() {
     for rows in [1, 7, 300] {
-        compare("linear", [random(rows, 24, 1), random(40, 24, 2), random(1, 40, 3)],
-            |[x, w, b]| ops::linear(x, w, Some(b)), |[x, w, b]| plain::linear(x, w, Some(b)));
-        compare("linear without bias", [random(rows, 24, 1), random(40, 24, 2)],
-            |[x, w]| ops::linear(x, w, None), |[x, w]| plain::linear(x, w, None));
+        compare(
+            "linear",
+            [random(rows, 24, 1), random(40, 24, 2), random(1, 40, 3)],
+            |[x, w, b]| ops::linear(x, w, Some(b)),
+            |[x, w, b]| plain::linear(x, w, Some(b)),
+        );
+        compare(
+            "linear without bias",
+            [random(rows, 24, 1), random(40, 24, 2)],
+            |[x, w]| ops::linear(x, w, None),
+            |[x, w]| plain::linear(x, w, None),
+        );
     }
 }
 
 #[test]
 fn rms_norm_and_swiglu() {
     for rows in [1, 5, 300] {
-        compare("rms_norm", [random(rows, 24, 1), random(1, 24, 2)],
-            |[x, w]| ops::rms_norm(x, w, 1e-6), |[x, w]| plain::rms_norm(x, w, 1e-6));
-        compare("swiglu", [random(rows, 33, 1), random(rows, 33, 2)],
-            |[g, u]| ops::swiglu(g, u), |[g, u]| plain::swiglu(g, u));
+        compare(
+            "rms_norm",
+            [random(rows, 24, 1), random(1, 24, 2)],
+            |[x, w]| ops::rms_norm(x, w, 1e-6),
+            |[x, w]| plain::rms_norm(x, w, 1e-6),
+        );
+        compare(
+            "swiglu",
+            [random(rows, 33, 1), random(rows, 33, 2)],
+            |[g, u]| ops::swiglu(g, u),
+            |[g, u]| plain::swiglu(g, u),
+        );
     }
 }
 
@@ -64,8 +87,12 @@ fn head() {
     let targets: Arc<[u32]> = (0..50u32).map(|i| i * 7 % 60).collect();
     for (temperature, forbidden) in [(1.0, vec![]), (0.7, vec![61, 62])] {
         let options = HeadOptions { temperature, forbidden: Arc::from(forbidden) };
-        compare("head", [random(50, 16, 1), random(64, 16, 2)],
-            |[h, w]| ops::head(h, w, targets.clone(), &options), |[h, w]| plain::head(h, w, &targets, &options));
+        compare(
+            "head",
+            [random(50, 16, 1), random(64, 16, 2)],
+            |[h, w]| ops::head(h, w, targets.clone(), &options),
+            |[h, w]| plain::head(h, w, &targets, &options),
+        );
     }
 }
 
@@ -89,8 +116,12 @@ fn attention() {
     for causal in [true, false] {
         let segments = Arc::new(Segments { causal, families: families.clone() });
         let rope = rope(163, 8);
-        compare("attention", [random(163, 32, 1), random(163, 16, 2), random(163, 16, 3)],
-            |[q, k, v]| ops::attention(q, k, v, &rope, &segments), |[q, k, v]| plain::attention(q, k, v, &rope, &segments));
+        compare(
+            "attention",
+            [random(163, 32, 1), random(163, 16, 2), random(163, 16, 3)],
+            |[q, k, v]| ops::attention(q, k, v, &rope, &segments),
+            |[q, k, v]| plain::attention(q, k, v, &rope, &segments),
+        );
     }
 }
 

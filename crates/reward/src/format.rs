@@ -33,20 +33,12 @@ pub fn partial(responses: &[Response<'_>], tags: &[&str]) -> Score {
             usize::from(open == 1) + usize::from(close == 1)
         };
         let found: usize = tags.iter().map(once).sum();
-        if tags.is_empty() {
-            1.0
-        } else {
-            found as f32 / (2 * tags.len()) as f32
-        }
+        if tags.is_empty() { 1.0 } else { found as f32 / (2 * tags.len()) as f32 }
     })
 }
 
 fn worst(responses: &[Response<'_>], score: impl Fn(&Response<'_>) -> f32) -> Score {
-    responses
-        .iter()
-        .map(score)
-        .reduce(f32::min)
-        .map_or_else(no_turns, Score::from_value)
+    responses.iter().map(score).reduce(f32::min).map_or_else(no_turns, Score::from_value)
 }
 
 #[cfg(test)]
@@ -58,10 +50,7 @@ mod tests {
 
     fn scores(turns: &[&str]) -> (Option<f32>, Option<f32>) {
         let responses: Vec<_> = turns.iter().map(|t| Response::parse(t)).collect();
-        (
-            exact(&responses, &TAGS).value(),
-            partial(&responses, &TAGS).value(),
-        )
+        (exact(&responses, &TAGS).value(), partial(&responses, &TAGS).value())
     }
 
     #[test]
@@ -70,40 +59,24 @@ mod tests {
         // Cut at the token limit: three of four tags.
         assert_eq!(scores(&["<think>t</think><answer>u"]), (Some(0.0), Some(0.75)));
         // Answer first, then thinking: G1's substring test pays this.
-        assert_eq!(
-            scores(&["<answer>up</answer><think>t</think>"]),
-            (Some(0.0), Some(1.0))
-        );
+        assert_eq!(scores(&["<answer>up</answer><think>t</think>"]), (Some(0.0), Some(1.0)));
         // Tags quoted in the thinking.
         assert_eq!(scores(&["<think><answer></answer></think>"]).0, Some(0.0));
         assert_eq!(scores(&["up"]), (Some(0.0), Some(0.0)));
-        assert_eq!(
-            scores(&["so: <think>t</think><answer>up</answer>"]),
-            (Some(0.0), Some(1.0))
-        );
+        assert_eq!(scores(&["so: <think>t</think><answer>up</answer>"]), (Some(0.0), Some(1.0)));
     }
 
     #[test]
     fn nested_and_doubled_answers_are_ill_formed() {
-        assert_eq!(
-            scores(&["<think>t</think><answer>a<answer>b</answer></answer>"]),
-            (Some(0.0), Some(0.5))
-        );
-        assert_eq!(
-            scores(&["<think>t</think><answer>a</answer><answer>b</answer>"]),
-            (Some(0.0), Some(0.5))
-        );
+        assert_eq!(scores(&["<think>t</think><answer>a<answer>b</answer></answer>"]), (Some(0.0), Some(0.5)));
+        assert_eq!(scores(&["<think>t</think><answer>a</answer><answer>b</answer>"]), (Some(0.0), Some(0.5)));
     }
 
     #[test]
     fn a_blank_answer_answers_nothing() {
         assert_eq!(scores(&["<think>t</think><answer></answer>"]).0, Some(0.0));
         assert_eq!(scores(&["<think>t</think><answer> \n</answer>"]).0, Some(0.0));
-        assert_eq!(
-            scores(&["<think></think><answer>up</answer>"]).0,
-            Some(1.0),
-            "no thought is allowed"
-        );
+        assert_eq!(scores(&["<think></think><answer>up</answer>"]).0, Some(1.0), "no thought is allowed");
     }
 
     #[test]

@@ -17,9 +17,7 @@ pub fn accuracy(turns: &[Turn], responses: &[Response<'_>]) -> Score {
 /// Mean over the turns of 1 for a block with exactly the rows and words of the ground truth, else 0.
 /// `Invalid` as in [`accuracy`].
 pub fn exact(turns: &[Turn], responses: &[Response<'_>]) -> Score {
-    mean(turns, responses, |gold, said| {
-        if rows(gold).eq(rows(said)) { 1.0 } else { 0.0 }
-    })
+    mean(turns, responses, |gold, said| if rows(gold).eq(rows(said)) { 1.0 } else { 0.0 })
 }
 
 /// The share of cells that agree: words are compared position by position within rows, rows in order,
@@ -27,10 +25,8 @@ pub fn exact(turns: &[Turn], responses: &[Response<'_>]) -> Score {
 /// are missing and cells which are too many both cost. Blank lines and the width of blanks do not
 /// matter. 1 when both are blank.
 pub fn cell_accuracy(gold: &str, said: &str) -> f64 {
-    let matches: usize = rows(gold)
-        .zip(rows(said))
-        .map(|(g, s)| g.iter().zip(&s).filter(|(a, b)| a == b).count())
-        .sum();
+    let matches: usize =
+        rows(gold).zip(rows(said)).map(|(g, s)| g.iter().zip(&s).filter(|(a, b)| a == b).count()).sum();
     let cells = |text: &str| text.split_whitespace().count();
     match cells(gold).max(cells(said)) {
         0 => 1.0,
@@ -39,9 +35,7 @@ pub fn cell_accuracy(gold: &str, said: &str) -> f64 {
 }
 
 fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
-    text.lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .filter(|row| !row.is_empty())
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|row| !row.is_empty())
 }
 
 fn mean(turns: &[Turn], responses: &[Response<'_>], score: impl Fn(&str, &str) -> f64) -> Score {
@@ -53,9 +47,7 @@ fn mean(turns: &[Turn], responses: &[Response<'_>], score: impl Fn(&str, &str) -
         return Score::Invalid(Invalid::UnparseableGold { detail });
     }
     let of_turn = |(turn, response): (&Turn, &Response<'_>)| {
-        response
-            .block("perception")
-            .map_or(0.0, |block| score(&turn.perception, block.text))
+        response.block("perception").map_or(0.0, |block| score(&turn.perception, block.text))
     };
     let sum: f64 = turns.iter().zip(responses).map(of_turn).sum();
     Score::from_value((sum / turns.len() as f64) as f32)
@@ -70,13 +62,8 @@ mod tests {
 
     /// (accuracy, exact) of one episode with the same ground truth in each turn.
     fn scores(gold: &str, said: &[&str]) -> (Score, Score) {
-        let turns: Vec<Turn> = said
-            .iter()
-            .map(|_| Turn {
-                perception: gold.into(),
-                ..Turn::default()
-            })
-            .collect();
+        let turns: Vec<Turn> =
+            said.iter().map(|_| Turn { perception: gold.into(), ..Turn::default() }).collect();
         let responses: Vec<_> = said.iter().map(|s| Response::parse(s)).collect();
         (accuracy(&turns, &responses), exact(&turns, &responses))
     }
@@ -88,23 +75,11 @@ mod tests {
     #[test]
     fn cells_are_compared_position_by_position() {
         assert_eq!(cell_accuracy(BOARD, BOARD), 1.0);
-        assert_eq!(
-            cell_accuracy(BOARD, "\n 8  -  2\n\n-\t4 - \n"),
-            1.0,
-            "layout does not matter"
-        );
+        assert_eq!(cell_accuracy(BOARD, "\n 8  -  2\n\n-\t4 - \n"), 1.0, "layout does not matter");
         assert_eq!(cell_accuracy(BOARD, "8 - 2\n- 4 8"), 5.0 / 6.0);
         assert_eq!(cell_accuracy(BOARD, "8 - 2"), 0.5, "half is missing");
-        assert_eq!(
-            cell_accuracy(BOARD, "8 - 2 - 4 -"),
-            0.5,
-            "rows count: the second row is lost"
-        );
-        assert_eq!(
-            cell_accuracy(BOARD, "8 - 2 7\n- 4 - 7"),
-            6.0 / 8.0,
-            "cells too many cost"
-        );
+        assert_eq!(cell_accuracy(BOARD, "8 - 2 - 4 -"), 0.5, "rows count: the second row is lost");
+        assert_eq!(cell_accuracy(BOARD, "8 - 2 7\n- 4 - 7"), 6.0 / 8.0, "cells too many cost");
         assert_eq!(cell_accuracy(BOARD, &format!("{BOARD}\n{}", "x ".repeat(6))), 0.5);
         assert_eq!(cell_accuracy(BOARD, ""), 0.0);
     }
@@ -113,25 +88,11 @@ mod tests {
     fn only_the_perception_block_counts() {
         let board = format!("<perception>{BOARD}</perception>");
         assert_eq!(scores(BOARD, &[&board]), pair(1.0, 1.0));
-        assert_eq!(
-            scores(BOARD, &["<perception>8 - 2\n- 4 4</perception>"]),
-            pair(5.0 / 6.0, 0.0)
-        );
-        assert_eq!(
-            scores(BOARD, &[&format!("<think>{BOARD}</think>")]),
-            pair(0.0, 0.0)
-        );
+        assert_eq!(scores(BOARD, &["<perception>8 - 2\n- 4 4</perception>"]), pair(5.0 / 6.0, 0.0));
+        assert_eq!(scores(BOARD, &[&format!("<think>{BOARD}</think>")]), pair(0.0, 0.0));
         assert_eq!(scores(BOARD, &[BOARD]), pair(0.0, 0.0));
-        assert_eq!(
-            scores(BOARD, &[&format!("<perception>{BOARD}")]),
-            pair(0.0, 0.0),
-            "never closed"
-        );
-        assert_eq!(
-            scores(BOARD, &[&format!("<think>{board}</think>")]),
-            pair(0.0, 0.0),
-            "quoted"
-        );
+        assert_eq!(scores(BOARD, &[&format!("<perception>{BOARD}")]), pair(0.0, 0.0), "never closed");
+        assert_eq!(scores(BOARD, &[&format!("<think>{board}</think>")]), pair(0.0, 0.0), "quoted");
     }
 
     #[test]
@@ -154,10 +115,7 @@ mod tests {
             assert!(matches!(a, Score::Invalid(Invalid::UnparseableGold { .. })));
             assert_eq!(a, e);
         }
-        assert!(matches!(
-            scores(BOARD, &[]).0,
-            Score::Invalid(Invalid::NotApplicable { .. })
-        ));
+        assert!(matches!(scores(BOARD, &[]).0, Score::Invalid(Invalid::NotApplicable { .. })));
     }
 
     proptest! {

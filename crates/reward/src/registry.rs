@@ -121,10 +121,7 @@ pub fn find(name: &str) -> Result<&'static RewardInfo, RewardError> {
     }
     let distance = |r: &&RewardInfo| strsim::damerau_levenshtein(r.name, name);
     let nearest = REWARDS.iter().min_by_key(distance).map_or("", |r| r.name);
-    Err(RewardError::UnknownReward {
-        name: name.chars().take(60).collect(),
-        nearest,
-    })
+    Err(RewardError::UnknownReward { name: name.chars().take(60).collect(), nearest })
 }
 
 /// The reward called `name` with these parameters, all checked.
@@ -133,20 +130,11 @@ pub(crate) fn resolve(name: &str, params: &BTreeMap<String, String>) -> Result<R
     for (param, value) in params {
         let Some(known) = info.params.iter().find(|p| p.name == param) else {
             let known = info.params.iter().map(|p| p.name).collect();
-            return Err(RewardError::UnknownParam {
-                reward: info.name,
-                param: param.clone(),
-                known,
-            });
+            return Err(RewardError::UnknownParam { reward: info.name, param: param.clone(), known });
         };
         if !known.options.contains(&value.as_str()) {
             let (value, options) = (value.clone(), known.options);
-            return Err(RewardError::BadValue {
-                reward: info.name,
-                param: known.name,
-                value,
-                options,
-            });
+            return Err(RewardError::BadValue { reward: info.name, param: known.name, value, options });
         }
     }
     let form = params.get(FORM).map(String::as_str);
@@ -156,6 +144,8 @@ pub(crate) fn resolve(name: &str, params: &BTreeMap<String, String>) -> Result<R
         "format" if form == Some("partial") => RewardKind::Format(FormatForm::Partial),
         "format" => RewardKind::Format(FormatForm::Exact),
         "perception_exact" => RewardKind::PerceptionExact,
-        _ => RewardKind::Perception,
+        "perception" => RewardKind::Perception,
+        // Listed above but not resolved here: an error, never some other reward.
+        other => return Err(RewardError::UnknownReward { name: other.into(), nearest: "" }),
     })
 }

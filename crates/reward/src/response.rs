@@ -56,12 +56,7 @@ impl<'a> Response<'a> {
     /// Parses `text`. Any text is a response; what is wrong with it is in the result.
     pub fn parse(text: &'a str) -> Self {
         let marks = scan(text);
-        let mut response = Self {
-            text,
-            blocks: Vec::new(),
-            stray: Vec::new(),
-            counts: Default::default(),
-        };
+        let mut response = Self { text, blocks: Vec::new(), stray: Vec::new(), counts: Default::default() };
         let mut last_close = [None; TAGS.len()];
         for (index, mark) in marks.iter().enumerate() {
             let (open, close) = &mut response.counts[mark.tag];
@@ -83,21 +78,11 @@ impl<'a> Response<'a> {
             // the whole rest of the text.
             let closed = last_close[mark.tag].is_some_and(|last| last > next);
             let ends_at = |m: &Mark| {
-                if closed {
-                    m.close && m.tag == mark.tag
-                } else {
-                    !m.close
-                }
+                if closed { m.close && m.tag == mark.tag } else { !m.close }
             };
-            let end = marks[next + 1..]
-                .iter()
-                .position(ends_at)
-                .map_or(marks.len(), |n| next + 1 + n);
+            let end = marks[next + 1..].iter().position(ends_at).map_or(marks.len(), |n| next + 1 + n);
             let inner = mark.range.end..marks.get(end).map_or(text.len(), |m| m.range.start);
-            let outer_end = marks
-                .get(end)
-                .filter(|_| closed)
-                .map_or(inner.end, |m| m.range.end);
+            let outer_end = marks.get(end).filter(|_| closed).map_or(inner.end, |m| m.range.end);
 
             response.push_stray(end_of_last..mark.range.start);
             response.blocks.push(Block {
@@ -137,9 +122,7 @@ impl<'a> Response<'a> {
 
     /// How often the opening and the closing tag occur, at any depth; (0, 0) for a tag not in [`TAGS`].
     pub fn tag_counts(&self, tag: &str) -> (usize, usize) {
-        TAGS.iter()
-            .position(|t| *t == tag)
-            .map_or((0, 0), |index| self.counts[index])
+        TAGS.iter().position(|t| *t == tag).map_or((0, 0), |index| self.counts[index])
     }
 
     /// True when the response is these blocks, each once, closed, in this order, without a known tag
@@ -147,11 +130,7 @@ impl<'a> Response<'a> {
     pub fn well_formed(&self, tags: &[&str]) -> bool {
         self.stray.is_empty()
             && self.blocks.len() == tags.len()
-            && self
-                .blocks
-                .iter()
-                .zip(tags)
-                .all(|(b, tag)| b.tag == *tag && b.closed && !b.nested)
+            && self.blocks.iter().zip(tags).all(|(b, tag)| b.tag == *tag && b.closed && !b.nested)
     }
 
     /// The inner byte range of each block with its tag: ascending, disjoint. Blocks that are not closed
@@ -193,11 +172,7 @@ fn scan(text: &str) -> Vec<Mark> {
             let is_tag = |t: &str| name.strip_prefix(t).is_some_and(|rest| rest.starts_with('>'));
             let tag = TAGS.iter().position(|t| is_tag(t))?;
             let len = 1 + usize::from(close) + TAGS[tag].len() + 1;
-            Some(Mark {
-                tag,
-                close,
-                range: start..start + len,
-            })
+            Some(Mark { tag, close, range: start..start + len })
         })
         .collect()
 }
@@ -218,11 +193,7 @@ mod tests {
         let text = " <perception>8 -</perception>\n<think>é</think><answer>up</answer>\n";
         let r = Response::parse(text);
         assert!(r.well_formed(&G1) && r.stray().is_empty());
-        let read: Vec<_> = r
-            .blocks()
-            .iter()
-            .map(|b| (b.tag, b.text, &text[b.outer.clone()]))
-            .collect();
+        let read: Vec<_> = r.blocks().iter().map(|b| (b.tag, b.text, &text[b.outer.clone()])).collect();
         assert_eq!(
             read,
             [
@@ -231,15 +202,9 @@ mod tests {
                 ("answer", "up", "<answer>up</answer>"),
             ]
         );
-        assert_eq!(
-            r.spans(),
-            [(13..16, "perception"), (37..39, "think"), (55..57, "answer")]
-        );
+        assert_eq!(r.spans(), [(13..16, "perception"), (37..39, "think"), (55..57, "answer")]);
         assert!(!r.well_formed(&["think", "answer"]), "a block too many");
-        assert!(
-            !r.well_formed(&["think", "perception", "answer"]),
-            "another order"
-        );
+        assert!(!r.well_formed(&["think", "perception", "answer"]), "another order");
     }
 
     #[test]
@@ -256,23 +221,13 @@ mod tests {
     #[test]
     fn nested_tags_are_text_of_the_outer_block() {
         let r = Response::parse("<answer>a<answer>b</answer></answer>");
-        assert_eq!(
-            r.block("answer").map(|b| (b.text, b.nested)),
-            Some(("a<answer>b", true))
-        );
-        assert_eq!(
-            r.stray(),
-            std::slice::from_ref(&(27..36)),
-            "the second closing tag"
-        );
+        assert_eq!(r.block("answer").map(|b| (b.text, b.nested)), Some(("a<answer>b", true)));
+        assert_eq!(r.stray(), std::slice::from_ref(&(27..36)), "the second closing tag");
         assert!(!r.well_formed(&["answer"]));
 
         let r = Response::parse("<think>say <answer>x</answer>?</think><answer>y</answer>");
         assert_eq!(r.block("answer").map(|b| b.text), Some("y"));
-        assert!(
-            !r.well_formed(&["think", "answer"]),
-            "the think block holds a tag"
-        );
+        assert!(!r.well_formed(&["think", "answer"]), "the think block holds a tag");
         assert_eq!(r.tag_counts("answer"), (2, 2));
     }
 
@@ -291,11 +246,7 @@ mod tests {
 
     #[test]
     fn stray_text_is_recorded_and_spoils_the_form() {
-        for text in [
-            "Sure! <answer>up</answer>",
-            "<answer>up</answer> ok",
-            "</think><answer>up</answer>",
-        ] {
+        for text in ["Sure! <answer>up</answer>", "<answer>up</answer> ok", "</think><answer>up</answer>"] {
             let r = Response::parse(text);
             assert_eq!(r.stray().len(), 1, "{text}");
             assert!(!r.well_formed(&["answer"]), "{text}");
@@ -332,10 +283,7 @@ mod tests {
         let r = Response::parse(&nested);
         assert_eq!((r.blocks().len(), r.tag_counts("answer")), (1, (n / 8, n / 8)));
         assert!(Response::parse(&"<".repeat(n)).blocks().is_empty());
-        assert_eq!(
-            answer("<answer>__import__('os')\u{202e}٣</answer>"),
-            Some("__import__('os')\u{202e}٣")
-        );
+        assert_eq!(answer("<answer>__import__('os')\u{202e}٣</answer>"), Some("__import__('os')\u{202e}٣"));
         assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     }
 

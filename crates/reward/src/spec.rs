@@ -112,12 +112,7 @@ impl TryFrom<Written> for RewardSpec {
 
 impl From<RewardSpec> for Written {
     fn from(spec: RewardSpec) -> Self {
-        Self {
-            name: spec.name().into(),
-            weight: spec.weight,
-            span: spec.span,
-            params: spec.kind.params(),
-        }
+        Self { name: spec.name().into(), weight: spec.weight, span: spec.span, params: spec.kind.params() }
     }
 }
 
@@ -141,10 +136,7 @@ impl RewardSpec {
     ) -> Result<Self, RewardError> {
         let kind = resolve(name, params)?;
         if !weight.is_finite() {
-            return Err(RewardError::BadWeight {
-                reward: kind.name(),
-                weight,
-            });
+            return Err(RewardError::BadWeight { reward: kind.name(), weight });
         }
         Ok(Self { kind, weight, span })
     }
@@ -188,11 +180,7 @@ pub fn score_episode(specs: &[RewardSpec], episode: &mut Episode, tags: &[&str])
 }
 
 fn parse_all(episode: &Episode) -> Vec<Response<'_>> {
-    episode
-        .turns
-        .iter()
-        .map(|turn| Response::parse(&turn.response))
-        .collect()
+    episode.turns.iter().map(|turn| Response::parse(&turn.response)).collect()
 }
 
 #[cfg(test)]
@@ -204,11 +192,7 @@ mod tests {
     const TAGS: [&str; 3] = ["perception", "think", "answer"];
 
     fn episode(responses: &[&str], env_return: f32) -> Episode {
-        let turn = |r: &&str| Turn {
-            response: r.to_string(),
-            perception: "8 -".into(),
-            ..Turn::default()
-        };
+        let turn = |r: &&str| Turn { response: r.to_string(), perception: "8 -".into(), ..Turn::default() };
         Episode {
             version: EPISODE_VERSION,
             env: "2048".into(),
@@ -244,10 +228,7 @@ mod tests {
         score_episode(&specs, &mut e, &TAGS);
         let scores: Vec<_> = e.scores.iter().map(|s| s.score.value()).collect();
         assert_eq!(scores, [3.0, 1.5, 0.0, 4.0 / 6.0, 0.75, 0.5].map(Some));
-        assert_eq!(
-            (e.scores[4].weight, e.scores[4].span),
-            (2.0, TokenSpan::Perception)
-        );
+        assert_eq!((e.scores[4].weight, e.scores[4].span), (2.0, TokenSpan::Perception));
         for (spec, row) in specs.iter().zip(&e.scores) {
             assert_eq!(spec.score(&e, &TAGS), row.score);
         }
@@ -273,10 +254,7 @@ mod tests {
         for info in REWARDS {
             let spec = spec(&format!(r#"{{"name": "{}"}}"#, info.name)).unwrap();
             assert!(
-                matches!(
-                    spec.score(&e, &TAGS),
-                    Score::Invalid(Invalid::NotApplicable { .. })
-                ),
+                matches!(spec.score(&e, &TAGS), Score::Invalid(Invalid::NotApplicable { .. })),
                 "{}",
                 info.name
             );
@@ -286,15 +264,9 @@ mod tests {
     #[test]
     fn every_listed_reward_and_option_is_read_and_written_back() {
         for info in REWARDS {
-            let all = info
-                .params
-                .iter()
-                .flat_map(|p| p.options.iter().map(move |o| (p.name, *o)));
+            let all = info.params.iter().flat_map(|p| p.options.iter().map(move |o| (p.name, *o)));
             for param in all.map(Some).chain([None]) {
-                let params = param
-                    .map(|(k, v)| (k.to_string(), v.to_string()))
-                    .into_iter()
-                    .collect();
+                let params = param.map(|(k, v)| (k.to_string(), v.to_string())).into_iter().collect();
                 let spec = RewardSpec::new(info.name, 0.25, TokenSpan::Action, &params).unwrap();
                 assert_eq!(spec.name(), info.name);
                 let json = serde_json::to_value(&spec).unwrap();
@@ -302,10 +274,7 @@ mod tests {
                     assert_eq!(json["params"][k], serde_json::json!(v), "{} {k}", info.name);
                 }
                 for p in info.params.iter().filter(|_| param.is_none()) {
-                    assert_eq!(
-                        json["params"][p.name], p.options[0],
-                        "the first option is the default"
-                    );
+                    assert_eq!(json["params"][p.name], p.options[0], "the first option is the default");
                 }
                 assert_eq!(serde_json::from_value::<RewardSpec>(json).unwrap(), spec);
             }
@@ -318,22 +287,13 @@ mod tests {
         let new = |name: &str, weight| RewardSpec::new(name, weight, TokenSpan::All, &none);
         assert_eq!(
             new("percption", 1.0),
-            Err(RewardError::UnknownReward {
-                name: "percption".into(),
-                nearest: "perception"
-            })
+            Err(RewardError::UnknownReward { name: "percption".into(), nearest: "perception" })
         );
-        assert!(matches!(
-            new("game", f32::NAN),
-            Err(RewardError::BadWeight { reward: "game", .. })
-        ));
+        assert!(matches!(new("game", f32::NAN), Err(RewardError::BadWeight { reward: "game", .. })));
         let error = spec(r#"{"name": "gmae"}"#).unwrap_err();
         assert!(error.contains(r#"did you mean "game"?"#), "{error}");
         let error = spec(r#"{"name": "game", "params": {"from": "return"}}"#).unwrap_err();
-        assert!(
-            error.contains(r#"no parameter "from"; it has ["form"]"#),
-            "{error}"
-        );
+        assert!(error.contains(r#"no parameter "from"; it has ["form"]"#), "{error}");
         let error = spec(r#"{"name": "format", "params": {"form": "return"}}"#).unwrap_err();
         assert!(error.contains(r#"["exact", "partial"]"#), "{error}");
         assert!(spec(r#"{"name": "game", "wieght": 1}"#).is_err());

@@ -65,7 +65,13 @@ impl Encoded {
     ///
     /// # Errors
     /// When the picture cannot be processed or the trajectory refuses the tokens.
-    pub fn push(&self, policy: &Policy, to: &mut Trajectory, image: &Image, turn: u16) -> Result<(), RolloutError> {
+    pub fn push(
+        &self,
+        policy: &Policy,
+        to: &mut Trajectory,
+        image: &Image,
+        turn: u16,
+    ) -> Result<(), RolloutError> {
         for chunk in &self.0 {
             match chunk {
                 Chunk::Given(ids) | Chunk::Assistant(ids) => to.push_text(ids, turn)?,
@@ -95,7 +101,8 @@ impl Encoded {
 
 /// Processes and encodes pictures.
 pub(crate) fn encode_images(
-    policy: &Policy, images: &[Image],
+    policy: &Policy,
+    images: &[Image],
 ) -> Result<BTreeMap<ImageId, Features>, RolloutError> {
     let mut store = ImageStore::default();
     store.add(policy.processor(), images)?;

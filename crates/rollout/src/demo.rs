@@ -21,7 +21,12 @@ pub struct Teacher {
 ///
 /// # Errors
 /// When text cannot be encoded, or the environment refuses its own oracle.
-pub fn demonstrate(agent: Agent<'_>, start: Start, teacher: &Teacher, rng: &mut Rng) -> Result<Episode, RolloutError> {
+pub fn demonstrate(
+    agent: Agent<'_>,
+    start: Start,
+    teacher: &Teacher,
+    rng: &mut Rng,
+) -> Result<Episode, RolloutError> {
     let Start { mut game, seed, knobs } = start;
     let env = game.spec().id;
     let refused = |source| RolloutError::Oracle { env: env.to_string(), source };
@@ -42,8 +47,10 @@ pub fn demonstrate(agent: Agent<'_>, start: Start, teacher: &Teacher, rng: &mut 
     let end_of_turn = agent.tokenizer.special_tokens().im_end;
     for turn in 0u16.. {
         let image = game.render();
-        let observation = if turn == 0 { first_message(game.as_ref(), teacher.style) } else { later_message() };
-        let prompt = if turn == 0 { agent.opening(&observation)? } else { agent.next_turn(&observation, true)? };
+        let observation =
+            if turn == 0 { first_message(game.as_ref(), teacher.style) } else { later_message() };
+        let prompt =
+            if turn == 0 { agent.opening(&observation)? } else { agent.next_turn(&observation, true)? };
         let legal = game.legal_actions();
         let slips = rng.chance(teacher.noise);
         let random = rng.choose(&legal).cloned();

@@ -62,7 +62,11 @@ struct Player {
 /// # Errors
 /// [`RolloutError`] when the model, the tokenizer or an environment refuses its input.
 pub fn rollout(
-    agent: Agent<'_>, starts: &[Start], copies: usize, config: &RolloutConfig, seed: Seed,
+    agent: Agent<'_>,
+    starts: &[Start],
+    copies: usize,
+    config: &RolloutConfig,
+    seed: Seed,
     mut progress: impl FnMut(&RolloutStats),
 ) -> Result<(Vec<Group>, RolloutStats), RolloutError> {
     config.sampling.validate()?;
@@ -80,7 +84,8 @@ pub fn rollout(
             let feeds: Vec<_> = running.iter().map(|p| (p.sequence, p.feed.clone())).collect();
             let mut logits = decoder.extend(&feeds)?;
             stats.passes += 1;
-            stats.prompt_tokens += feeds.iter().flat_map(|(_, f)| f).map(feed_tokens).sum::<usize>() - feeds.len();
+            stats.prompt_tokens +=
+                feeds.iter().flat_map(|(_, f)| f).map(feed_tokens).sum::<usize>() - feeds.len();
             stats.sampled_tokens += feeds.len();
             let vocab = logits.len() / feeds.len().max(1);
             let results: Result<Vec<()>, RolloutError> = running
@@ -98,11 +103,13 @@ pub fn rollout(
             break;
         }
         if none_running || waiting * 4 >= alive || waiting >= 32 {
-            let ready: Vec<&mut Player> = players.iter_mut().filter(|p| !p.done && p.ended.is_some()).collect();
+            let ready: Vec<&mut Player> =
+                players.iter_mut().filter(|p| !p.done && p.ended.is_some()).collect();
             act(agent, context, ready, &mut decoder)?;
         }
     }
-    let mut groups: Vec<Group> = starts.iter().map(|_| Group { episodes: Vec::with_capacity(copies) }).collect();
+    let mut groups: Vec<Group> =
+        starts.iter().map(|_| Group { episodes: Vec::with_capacity(copies) }).collect();
     for player in players {
         groups[player.group].episodes.push(player.episode);
     }
@@ -119,8 +126,14 @@ fn feed_tokens(feed: &Feed) -> usize {
 /// Opens all episodes: each start's prompt is read once and then forked.
 #[expect(clippy::too_many_arguments, reason = "the state of one rollout, used once")]
 fn open(
-    agent: Agent<'_>, starts: &[Start], copies: usize, config: &RolloutConfig, seed: Seed, context: usize,
-    decoder: &mut Decoder<'_>, stats: &mut RolloutStats,
+    agent: Agent<'_>,
+    starts: &[Start],
+    copies: usize,
+    config: &RolloutConfig,
+    seed: Seed,
+    context: usize,
+    decoder: &mut Decoder<'_>,
+    stats: &mut RolloutStats,
 ) -> Result<Vec<Player>, RolloutError> {
     let images: Vec<Image> = starts.par_iter().map(|s| s.game.render()).collect();
     let features = encode_images(agent.policy, &images)?;
@@ -193,7 +206,11 @@ fn turn(observation: String, image: &Image) -> Turn {
 
 /// Draws the next token of one response and says whether it ends here.
 fn draw(
-    agent: Agent<'_>, config: &RolloutConfig, context: usize, player: &mut Player, logits: &mut [f32],
+    agent: Agent<'_>,
+    config: &RolloutConfig,
+    context: usize,
+    player: &mut Player,
+    logits: &mut [f32],
     forbidden: &[u32],
 ) -> Result<(), RolloutError> {
     let drawn = sample(logits, &config.sampling, forbidden, &mut player.rng);
@@ -220,7 +237,10 @@ fn stopped(agent: Agent<'_>, config: &RolloutConfig, ids: &[u32]) -> Result<bool
 
 /// Parses the responses of `ready`, plays their actions, and prepares their next turn.
 fn act(
-    agent: Agent<'_>, context: usize, mut ready: Vec<&mut Player>, decoder: &mut Decoder<'_>,
+    agent: Agent<'_>,
+    context: usize,
+    mut ready: Vec<&mut Player>,
+    decoder: &mut Decoder<'_>,
 ) -> Result<(), RolloutError> {
     let results: Result<Vec<Option<(Image, bool)>>, RolloutError> =
         ready.par_iter_mut().map(|player| finish_turn(agent, player)).collect();
@@ -236,7 +256,8 @@ fn act(
         let observation = later_message();
         let last = player.feed.clone();
         // A stop string ends a turn without an end-of-turn token: the template then writes it.
-        let ended = by_itself && matches!(last.first(), Some(Feed::Text(ids)) if ids.last().is_some_and(|id| agent.tokenizer.eos_ids().contains(id)));
+        let ended = by_itself
+            && matches!(last.first(), Some(Feed::Text(ids)) if ids.last().is_some_and(|id| agent.tokenizer.eos_ids().contains(id)));
         let prompt = agent.next_turn(&observation, ended)?;
         let mut trajectory = player.episode.trajectory.clone();
         prompt.push(agent.policy, &mut trajectory, &image, player.turn)?;

@@ -35,7 +35,9 @@ pub enum RolloutError {
         source: ParseError,
     },
     /// The opening prompt alone does not fit the context.
-    #[error("environment {env}: the prompt of {prompt} tokens leaves no room for a response in a context of {context}")]
+    #[error(
+        "environment {env}: the prompt of {prompt} tokens leaves no room for a response in a context of {context}"
+    )]
     Prompt {
         /// The environment.
         env: String,

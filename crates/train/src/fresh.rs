@@ -20,13 +20,22 @@ pub fn open_model(recipe: &Recipe) -> Result<Vlm, TrainError> {
         ModelSource::Folder { path } => Vlm::open(path)?,
         ModelSource::Preset { preset: Preset::Tiny, vocab_size } => {
             let envs: Vec<EnvChoice> = recipe.stages.iter().flat_map(|s| s.envs().iter().cloned()).collect();
-            let seed = recipe.train_seed().split("fresh", 0);
-            let corpus = corpus(&envs, seed.split("corpus", 0))?;
-            Vlm::tiny(corpus.into_iter(), *vocab_size, &TAGS, seed.split("weights", 0))?
+            fresh_tiny(&envs, *vocab_size, recipe.train_seed().split("fresh", 0))?
         }
     };
     model.policy.freeze(&recipe.model.freeze);
     Ok(model)
+}
+
+/// A tiny model with random weights, and a tokenizer of at most `vocab_size` tokens trained on what is said
+/// in `envs`.
+///
+/// # Errors
+/// [`TrainError::Model`] when a tokenizer of that size cannot be trained, [`TrainError::Rollout`] when an
+/// environment refuses its knobs.
+pub fn fresh_tiny(envs: &[EnvChoice], vocab_size: usize, seed: Seed) -> Result<Vlm, TrainError> {
+    let corpus = corpus(envs, seed.split("corpus", 0))?;
+    Ok(Vlm::tiny(corpus.into_iter(), vocab_size, &TAGS, seed.split("weights", 0))?)
 }
 
 const TAGS: [&str; 6] = ["<perception>", "</perception>", "<think>", "</think>", "<answer>", "</answer>"];
@@ -36,8 +45,10 @@ fn corpus(envs: &[EnvChoice], seed: Seed) -> Result<Vec<String>, TrainError> {
     let mut texts = Vec::new();
     for (i, env) in envs.iter().enumerate() {
         for episode in 0..CORPUS_EPISODES {
-            let start = Start::reset(&env.id, seed.split(&env.id, i as u64).split("episode", episode), &env.knobs)?;
-            play(start.game, &mut texts).map_err(|source| eyas_rollout::RolloutError::Oracle { env: env.id.clone(), source })?;
+            let start =
+                Start::reset(&env.id, seed.split(&env.id, i as u64).split("episode", episode), &env.knobs)?;
+            play(start.game, &mut texts)
+                .map_err(|source| eyas_rollout::RolloutError::Oracle { env: env.id.clone(), source })?;
         }
     }
     Ok(texts)

@@ -14,7 +14,7 @@ mod sft;
 mod step;
 
 pub use error::TrainError;
-pub use fresh::open_model;
+pub use fresh::{fresh_tiny, open_model};
 pub use mixture::{allot, starts};
 pub use optim::{adamw, micro_batches};
 pub use rl::run_rl;

@@ -19,7 +19,10 @@ pub fn adamw(optim: &OptimSettings, steps: u64, step: u64) -> AdamW {
 
 /// Cuts groups into runs of at most `budget` tokens, in order. Groups are never split: their members
 /// share work.
-pub fn micro_batches<'a, 'b>(groups: &'b [Vec<&'a Trajectory>], budget: usize) -> Vec<&'b [Vec<&'a Trajectory>]> {
+pub fn micro_batches<'a, 'b>(
+    groups: &'b [Vec<&'a Trajectory>],
+    budget: usize,
+) -> Vec<&'b [Vec<&'a Trajectory>]> {
     let size = |group: &Vec<&Trajectory>| group.iter().map(|t| t.len()).sum::<usize>();
     let mut cuts = Vec::new();
     let (mut from, mut tokens) = (0, 0);

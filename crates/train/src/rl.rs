@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eyas_algo::{
-    Aggregation, PolicyConfig, PolicyInputs, PolicyMetrics, TokenAdvantages, policy_loss,
-    token_advantages,
+    Aggregation, PolicyConfig, PolicyInputs, PolicyMetrics, TokenAdvantages, policy_loss, token_advantages,
 };
 use eyas_core::{Episode, Group, Outcome, ScoreSheet, Seed, TokenKind, Trajectory};
 use eyas_gym::{ResponseStyle, normalised, play_oracle, play_random};
@@ -44,7 +43,11 @@ struct Sums {
 /// # Errors
 /// [`TrainError`]; also when `report` fails.
 pub fn run_rl(
-    model: &mut Vlm, reference: Option<&Policy>, stage: &RlStage, style: ResponseStyle, seed: Seed,
+    model: &mut Vlm,
+    reference: Option<&Policy>,
+    stage: &RlStage,
+    style: ResponseStyle,
+    seed: Seed,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
     let rollout_config = rollout_config(&stage.rollout, style);
@@ -57,8 +60,14 @@ pub fn run_rl(
             starts(&stage.env, stage.rollout.groups, seed)?.into_iter().unzip();
         let agent = Agent::of(model);
         let forbidden: Arc<[u32]> = Arc::from(agent.forbidden());
-        let (mut groups, stats) =
-            rollout(agent, &begins, stage.rollout.group_size, &rollout_config, seed.split("sampling", 0), |_| {})?;
+        let (mut groups, stats) = rollout(
+            agent,
+            &begins,
+            stage.rollout.group_size,
+            &rollout_config,
+            seed.split("sampling", 0),
+            |_| {},
+        )?;
         let gen_secs = begin.elapsed().as_secs_f64();
 
         let clock = Instant::now();
@@ -159,7 +168,14 @@ pub fn run_rl(
         put("timing_s/update_actor", update_secs);
         put("timing_s/step", seconds);
         put("perf/throughput", (stats.sampled_tokens + stats.prompt_tokens) as f64 / seconds);
-        report(StepReport { stage: &stage.name, step, steps: stage.steps, metrics: &mut line, episodes: &episodes, model })?;
+        report(StepReport {
+            stage: &stage.name,
+            step,
+            steps: stage.steps,
+            metrics: &mut line,
+            episodes: &episodes,
+            model,
+        })?;
     }
     Ok(())
 }
@@ -205,8 +221,14 @@ fn rollout_config(settings: &RolloutSettings, style: ResponseStyle) -> RolloutCo
 /// update, so the cut into micro-batches changes nothing.
 #[expect(clippy::too_many_arguments, reason = "the parts of one update, used once")]
 fn minibatch(
-    policy: &mut Policy, reference: Option<&Policy>, part: &[Live<'_>], images: &ImageStore, options: &ScoreOptions,
-    loss: &PolicyConfig, budget: usize, sums: &mut Sums,
+    policy: &mut Policy,
+    reference: Option<&Policy>,
+    part: &[Live<'_>],
+    images: &ImageStore,
+    options: &ScoreOptions,
+    loss: &PolicyConfig,
+    budget: usize,
+    sums: &mut Sums,
 ) -> Result<(), TrainError> {
     let groups: Vec<Vec<&Trajectory>> =
         part.iter().map(|l| l.group.episodes.iter().map(|e| &e.trajectory).collect()).collect();
@@ -266,8 +288,12 @@ struct Tokens {
 impl Tokens {
     fn of(live: &[Live<'_>], groups: &[Vec<&Trajectory>], scored: &Scored) -> Self {
         let n = scored.origins.len();
-        let mut tokens =
-            Self { behaviour: Vec::with_capacity(n), advantage: Vec::with_capacity(n), weight: Vec::with_capacity(n), offsets: vec![0] };
+        let mut tokens = Self {
+            behaviour: Vec::with_capacity(n),
+            advantage: Vec::with_capacity(n),
+            weight: Vec::with_capacity(n),
+            offsets: vec![0],
+        };
         let mut episode = None;
         for (i, origin) in scored.origins.iter().enumerate() {
             let advantages = &live[origin.group].advantages;
@@ -306,7 +332,13 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
 }
 
-fn reward_metrics(put: &mut impl FnMut(&str, f64), episodes: &[Episode], stage: &RlStage, places: &[usize], references: &[(f64, f64)]) {
+fn reward_metrics(
+    put: &mut impl FnMut(&str, f64),
+    episodes: &[Episode],
+    stage: &RlStage,
+    places: &[usize],
+    references: &[(f64, f64)],
+) {
     let totals: Vec<f64> = episodes.iter().filter_map(|e| e.total_score()).map(f64::from).collect();
     let (mean, std) = moments(&totals);
     put("reward", mean);

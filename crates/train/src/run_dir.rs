@@ -110,7 +110,8 @@ impl RunDir {
     /// [`RunDirError::Write`].
     pub fn log(&mut self, line: &Metrics) -> Result<(), RunDirError> {
         let path = self.path.join("metrics.jsonl");
-        let text = serde_json::to_string(line).map_err(|source| RunDirError::Json { path: path.clone(), source })?;
+        let text =
+            serde_json::to_string(line).map_err(|source| RunDirError::Json { path: path.clone(), source })?;
         writeln!(self.metrics, "{text}")
             .and_then(|()| self.metrics.flush())
             .map_err(|source| RunDirError::Write { path, source })
@@ -124,8 +125,8 @@ impl RunDir {
         let path = self.path.join("episodes").join(format!("{name}.jsonl"));
         let mut text = String::new();
         for episode in episodes {
-            let line =
-                serde_json::to_string(episode).map_err(|source| RunDirError::Json { path: path.clone(), source })?;
+            let line = serde_json::to_string(episode)
+                .map_err(|source| RunDirError::Json { path: path.clone(), source })?;
             text.push_str(&line);
             text.push('\n');
             for image in episode.images.values() {
@@ -155,7 +156,10 @@ mod tests {
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("thesis.txt"), "mine").unwrap();
         assert!(matches!(RunDir::create(&path, false), Err(RunDirError::Exists { .. })));
-        assert!(matches!(RunDir::create(&path, true), Err(RunDirError::Exists { .. })), "not a run: never removed");
+        assert!(
+            matches!(RunDir::create(&path, true), Err(RunDirError::Exists { .. })),
+            "not a run: never removed"
+        );
         assert_eq!(fs::read_to_string(path.join("thesis.txt")).unwrap(), "mine");
     }
 

@@ -21,20 +21,25 @@ use crate::{StepReport, TrainError};
 /// # Errors
 /// When an environment or the tokenizer refuses its input.
 pub fn demonstrations(
-    agent: Agent<'_>, stage: &SftStage, style: ResponseStyle, seed: Seed, step: u64,
+    agent: Agent<'_>,
+    stage: &SftStage,
+    style: ResponseStyle,
+    seed: Seed,
+    step: u64,
 ) -> Result<Vec<Episode>, TrainError> {
     let seed = seed.split("sft", step);
     let teacher = Teacher { noise: stage.teacher.noise, style, max_tokens: stage.teacher.max_context };
-    let episodes: Result<Vec<Episode>, eyas_rollout::RolloutError> = starts(&stage.env, stage.batch_size, seed)?
-        .into_par_iter()
-        .enumerate()
-        .map(|(place, (_, mut start))| {
-            let mut rng = seed.split("teacher", place as u64).rng();
-            let moves = rng.below(stage.teacher.random_start as usize + 1);
-            start.advance(moves, &mut rng);
-            demonstrate(agent, start, &teacher, &mut rng)
-        })
-        .collect();
+    let episodes: Result<Vec<Episode>, eyas_rollout::RolloutError> =
+        starts(&stage.env, stage.batch_size, seed)?
+            .into_par_iter()
+            .enumerate()
+            .map(|(place, (_, mut start))| {
+                let mut rng = seed.split("teacher", place as u64).rng();
+                let moves = rng.below(stage.teacher.random_start as usize + 1);
+                start.advance(moves, &mut rng);
+                demonstrate(agent, start, &teacher, &mut rng)
+            })
+            .collect();
     Ok(episodes?)
 }
 
@@ -43,7 +48,10 @@ pub fn demonstrations(
 /// # Errors
 /// [`TrainError`]; also when `report` fails.
 pub fn run_sft(
-    model: &mut Vlm, stage: &SftStage, style: ResponseStyle, seed: Seed,
+    model: &mut Vlm,
+    stage: &SftStage,
+    style: ResponseStyle,
+    seed: Seed,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
     for step in 0..stage.steps {
@@ -83,7 +91,14 @@ pub fn run_sft(
         put("perf/throughput", tokens as f64 / seconds);
         line.insert("stage".into(), Value::from(stage.name.as_str()));
         line.insert("update_skipped".into(), Value::from(!update.applied));
-        report(StepReport { stage: &stage.name, step, steps: stage.steps, metrics: &mut line, episodes: &episodes, model })?;
+        report(StepReport {
+            stage: &stage.name,
+            step,
+            steps: stage.steps,
+            metrics: &mut line,
+            episodes: &episodes,
+            model,
+        })?;
     }
     Ok(())
 }

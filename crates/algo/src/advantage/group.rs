@@ -42,16 +42,9 @@ pub(super) fn group_advantage_f64(rewards: &[Option<f64>], cfg: AdvantageConfig)
         Scale::None => 1.0,
     };
     let value = |r: f64| {
-        if dead {
-            0.0
-        } else {
-            to_finite_f32((r - mean) / divisor)
-        }
+        if dead { 0.0 } else { to_finite_f32((r - mean) / divisor) }
     };
-    GroupAdvantage {
-        values: shifted.into_iter().map(|r| r.map(value)).collect(),
-        dead,
-    }
+    GroupAdvantage { values: shifted.into_iter().map(|r| r.map(value)).collect(), dead }
 }
 
 pub(super) fn to_finite_f32(value: f64) -> f32 {
@@ -62,14 +55,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const STD: AdvantageConfig = AdvantageConfig {
-        scale: Scale::Std,
-        eps: 0.0,
-    };
-    const NONE: AdvantageConfig = AdvantageConfig {
-        scale: Scale::None,
-        eps: 0.0,
-    };
+    const STD: AdvantageConfig = AdvantageConfig { scale: Scale::Std, eps: 0.0 };
+    const NONE: AdvantageConfig = AdvantageConfig { scale: Scale::None, eps: 0.0 };
 
     fn close(got: &[Option<f32>], want: &[Option<f32>]) {
         assert_eq!(got.len(), want.len());
@@ -89,23 +76,11 @@ mod tests {
         assert!(!a.dead);
         // mean 0.25, squares 3/16 + 9/16 = 3/4, variance 1/4, std 1/2.
         let r = [Some(0.0), Some(0.0), Some(0.0), Some(1.0)];
-        close(
-            &group_advantage(&r, STD).values,
-            &[Some(-0.5), Some(-0.5), Some(-0.5), Some(1.5)],
-        );
-        close(
-            &group_advantage(&r, NONE).values,
-            &[Some(-0.25), Some(-0.25), Some(-0.25), Some(0.75)],
-        );
+        close(&group_advantage(&r, STD).values, &[Some(-0.5), Some(-0.5), Some(-0.5), Some(1.5)]);
+        close(&group_advantage(&r, NONE).values, &[Some(-0.25), Some(-0.25), Some(-0.25), Some(0.75)]);
         // eps 0.5: 0.75 / (0.5 + 0.5).
-        let half = AdvantageConfig {
-            scale: Scale::Std,
-            eps: 0.5,
-        };
-        close(
-            &group_advantage(&r, half).values,
-            &[Some(-0.25), Some(-0.25), Some(-0.25), Some(0.75)],
-        );
+        let half = AdvantageConfig { scale: Scale::Std, eps: 0.5 };
+        close(&group_advantage(&r, half).values, &[Some(-0.25), Some(-0.25), Some(-0.25), Some(0.75)]);
     }
 
     #[test]
@@ -126,10 +101,7 @@ mod tests {
         assert!(dead(&[None, None]));
         assert!(dead(&[Some(1.0), None]));
         assert!(dead(&[Some(0.1); 7]));
-        assert!(
-            dead(&[Some(1.0e30); 3]),
-            "the rounding of the mean is not a spread"
-        );
+        assert!(dead(&[Some(1.0e30); 3]), "the rounding of the mean is not a spread");
         assert!(dead(&[Some(0.0), Some(1e-7)]));
         assert!(!group_advantage(&[Some(0.0), Some(1e-4)], NONE).dead);
     }
@@ -138,20 +110,14 @@ mod tests {
     fn extreme_rewards_stay_finite() {
         for cfg in [STD, NONE] {
             let a = group_advantage(&[Some(f32::MAX), Some(f32::MIN), Some(f32::MIN)], cfg);
-            assert!(
-                a.values.iter().flatten().all(|v| v.is_finite()) && !a.dead,
-                "{a:?}"
-            );
+            assert!(a.values.iter().flatten().all(|v| v.is_finite()) && !a.dead, "{a:?}");
         }
     }
 
     #[test]
     fn an_eps_out_of_range_counts_as_zero() {
         for eps in [f64::NAN, f64::INFINITY, -0.5] {
-            let cfg = AdvantageConfig {
-                scale: Scale::Std,
-                eps,
-            };
+            let cfg = AdvantageConfig { scale: Scale::Std, eps };
             close(
                 &group_advantage(&[Some(1.0), Some(2.0), Some(3.0)], cfg).values,
                 &[-1.0, 0.0, 1.0].map(Some),

@@ -33,10 +33,7 @@ pub struct AdvantageConfig {
 
 impl Default for AdvantageConfig {
     fn default() -> Self {
-        Self {
-            scale: Scale::Std,
-            eps: 1e-6,
-        }
+        Self { scale: Scale::Std, eps: 1e-6 }
     }
 }
 
@@ -46,11 +43,7 @@ impl AdvantageConfig {
     /// # Errors
     /// [`AdvantageError::Eps`].
     pub fn check(&self) -> Result<(), AdvantageError> {
-        if self.eps.is_finite() && self.eps >= 0.0 {
-            Ok(())
-        } else {
-            Err(AdvantageError::Eps(self.eps))
-        }
+        if self.eps.is_finite() && self.eps >= 0.0 { Ok(()) } else { Err(AdvantageError::Eps(self.eps)) }
     }
 }
 
@@ -83,13 +76,7 @@ mod tests {
     #[test]
     fn reads_its_config() {
         let cfg: AdvantageConfig = serde_json::from_str(r#"{"scale": "none"}"#).unwrap();
-        assert_eq!(
-            cfg,
-            AdvantageConfig {
-                scale: Scale::None,
-                eps: 1e-6
-            }
-        );
+        assert_eq!(cfg, AdvantageConfig { scale: Scale::None, eps: 1e-6 });
         assert!(serde_json::from_str::<AdvantageConfig>(r#"{"scales": "none"}"#).is_err());
     }
 }

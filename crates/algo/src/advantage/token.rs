@@ -38,10 +38,7 @@ pub fn token_advantages(
 ) -> Result<TokenAdvantages, AdvantageError> {
     cfg.check()?;
     if scores.len() != kinds.len() {
-        return Err(AdvantageError::Length {
-            scores: scores.len(),
-            kinds: kinds.len(),
-        });
+        return Err(AdvantageError::Length { scores: scores.len(), kinds: kinds.len() });
     }
     let rewards = scores.first().copied().unwrap_or_default();
     if let Some(episode) = scores.iter().position(|sheet| !same_rewards(rewards, sheet)) {
@@ -50,18 +47,11 @@ pub fn token_advantages(
 
     let graded: Vec<bool> = scores.iter().map(|sheet| is_graded(sheet)).collect();
     let part = |span| {
-        let sums: Vec<_> = scores
-            .iter()
-            .zip(&graded)
-            .map(|(s, g)| g.then(|| span_sum(s, span)))
-            .collect();
+        let sums: Vec<_> = scores.iter().zip(&graded).map(|(s, g)| g.then(|| span_sum(s, span))).collect();
         group_advantage_f64(&sums, cfg)
     };
-    let (all, perception, action) = (
-        part(TokenSpan::All),
-        part(TokenSpan::Perception),
-        part(TokenSpan::Action),
-    );
+    let (all, perception, action) =
+        (part(TokenSpan::All), part(TokenSpan::Perception), part(TokenSpan::Action));
 
     let mut values = Vec::with_capacity(kinds.len());
     let mut mask = Vec::with_capacity(kinds.len());
@@ -73,21 +63,11 @@ pub fn token_advantages(
             _ => to_finite_f32(f64::from(of(&all)) + f64::from(of(&action))),
         };
         values.push(kinds.iter().map(token).collect());
-        mask.push(
-            kinds
-                .iter()
-                .map(|kind| graded[episode] && kind.is_sampled())
-                .collect(),
-        );
+        mask.push(kinds.iter().map(|kind| graded[episode] && kind.is_sampled()).collect());
     }
     // A span that no reward speaks of sums to 0 for everyone, which is dead as well.
     let dead = all.dead && perception.dead && action.dead;
-    Ok(TokenAdvantages {
-        values,
-        mask,
-        dead,
-        invalid: graded.iter().filter(|g| !**g).count(),
-    })
+    Ok(TokenAdvantages { values, mask, dead, invalid: graded.iter().filter(|g| !**g).count() })
 }
 
 fn same_rewards(a: &[ScoreSheet], b: &[ScoreSheet]) -> bool {
@@ -99,9 +79,7 @@ fn same_rewards(a: &[ScoreSheet], b: &[ScoreSheet]) -> bool {
 
 /// True when every score and every weight is a number.
 fn is_graded(sheet: &[ScoreSheet]) -> bool {
-    sheet
-        .iter()
-        .all(|s| s.weight.is_finite() && s.score.value().is_some_and(f32::is_finite))
+    sheet.iter().all(|s| s.weight.is_finite() && s.score.value().is_some_and(f32::is_finite))
 }
 
 /// Weighted sum of the rewards of one span; 0 when there are none.
@@ -116,21 +94,10 @@ mod tests {
     use crate::advantage::Scale;
     use eyas_core::{Invalid, Score};
 
-    const STD: AdvantageConfig = AdvantageConfig {
-        scale: Scale::Std,
-        eps: 0.0,
-    };
-    const NONE: AdvantageConfig = AdvantageConfig {
-        scale: Scale::None,
-        eps: 0.0,
-    };
+    const STD: AdvantageConfig = AdvantageConfig { scale: Scale::Std, eps: 0.0 };
+    const NONE: AdvantageConfig = AdvantageConfig { scale: Scale::None, eps: 0.0 };
     fn row(span: TokenSpan, weight: f32, score: f32) -> ScoreSheet {
-        ScoreSheet {
-            name: format!("{span:?}"),
-            weight,
-            span,
-            score: Score::from_value(score),
-        }
+        ScoreSheet { name: format!("{span:?}"), weight, span, score: Score::from_value(score) }
     }
 
     use TokenKind::{Answer, Image, Observation, Other, Perception, Prompt, Think};
@@ -140,22 +107,15 @@ mod tests {
         // Two rewards of span All: totals 1 + 2·1 = 3 and 1 + 2·0 = 1; mean 2, std √2.
         let a = [row(TokenSpan::All, 1.0, 1.0), row(TokenSpan::All, 2.0, 1.0)];
         let b = [row(TokenSpan::All, 1.0, 1.0), row(TokenSpan::All, 2.0, 0.0)];
-        let t = token_advantages(
-            &[&a, &b],
-            &[&[Prompt, Image, Think, Observation, Answer], &[]],
-            STD,
-        )
-        .unwrap();
+        let t =
+            token_advantages(&[&a, &b], &[&[Prompt, Image, Think, Observation, Answer], &[]], STD).unwrap();
         let h = std::f32::consts::FRAC_1_SQRT_2;
         assert_eq!(t.mask[0], [false, false, true, false, true]);
         for (got, want) in t.values[0].iter().zip([0.0, 0.0, h, 0.0, h]) {
             assert!((got - want).abs() < 1e-6, "{:?}", t.values);
         }
         assert_eq!(t.values[0].len(), 5);
-        assert!(
-            t.values[1].is_empty() && t.mask[1].is_empty(),
-            "an empty response"
-        );
+        assert!(t.values[1].is_empty() && t.mask[1].is_empty(), "an empty response");
         assert!(!t.dead);
     }
 
@@ -180,12 +140,7 @@ mod tests {
 
     #[test]
     fn a_group_is_dead_when_all_its_parts_are() {
-        let sheet = |perception| {
-            [
-                row(TokenSpan::All, 1.0, 1.0),
-                row(TokenSpan::Perception, 1.0, perception),
-            ]
-        };
+        let sheet = |perception| [row(TokenSpan::All, 1.0, 1.0), row(TokenSpan::Perception, 1.0, perception)];
         let (zero, one) = (sheet(0.0), sheet(1.0));
         let kinds: &[TokenKind] = &[Perception, Answer];
         let alive = token_advantages(&[&zero, &one], &[kinds, kinds], NONE).unwrap();
@@ -193,21 +148,13 @@ mod tests {
         assert_eq!(alive.values, [[-0.5, 0.0], [0.5, 0.0]]);
         let dead = token_advantages(&[&one, &one], &[kinds, kinds], NONE).unwrap();
         assert!(dead.dead && dead.values == [[0.0; 2]; 2]);
-        assert!(
-            token_advantages(&[&[], &[]], &[kinds, kinds], STD).unwrap().dead,
-            "no rewards"
-        );
+        assert!(token_advantages(&[&[], &[]], &[kinds, kinds], STD).unwrap().dead, "no rewards");
         assert!(token_advantages(&[], &[], STD).unwrap().dead);
     }
 
     #[test]
     fn an_ungraded_episode_takes_part_in_nothing() {
-        let sheet = |all| {
-            [
-                row(TokenSpan::All, 1.0, all),
-                row(TokenSpan::Perception, 1.0, all),
-            ]
-        };
+        let sheet = |all| [row(TokenSpan::All, 1.0, all), row(TokenSpan::Perception, 1.0, all)];
         let mut ungraded = sheet(100.0);
         ungraded[1].score = Score::Invalid(Invalid::NonFinite);
         let (zero, one) = (sheet(0.0), sheet(1.0));
@@ -227,10 +174,7 @@ mod tests {
         let heavier = [row(TokenSpan::All, 2.0, 1.0)];
         let kinds: &[TokenKind] = &[Answer];
         let cfg = AdvantageConfig::default();
-        assert_eq!(
-            token_advantages(&[&a], &[], cfg),
-            Err(AdvantageError::Length { scores: 1, kinds: 0 })
-        );
+        assert_eq!(token_advantages(&[&a], &[], cfg), Err(AdvantageError::Length { scores: 1, kinds: 0 }));
         assert_eq!(
             token_advantages(&[&a, &heavier], &[kinds; 2], cfg),
             Err(AdvantageError::Rewards { episode: 1 })
@@ -244,14 +188,8 @@ mod tests {
     #[test]
     fn eps_is_checked() {
         for eps in [f64::NAN, f64::INFINITY, -0.5] {
-            let cfg = AdvantageConfig {
-                scale: Scale::Std,
-                eps,
-            };
-            assert!(matches!(
-                token_advantages(&[], &[], cfg),
-                Err(AdvantageError::Eps(_))
-            ));
+            let cfg = AdvantageConfig { scale: Scale::Std, eps };
+            assert!(matches!(token_advantages(&[], &[], cfg), Err(AdvantageError::Eps(_))));
         }
     }
 }

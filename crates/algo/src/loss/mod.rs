@@ -117,62 +117,35 @@ pub enum LossError {
 }
 
 fn check_len(name: &'static str, slice: &[f32], expected: usize) -> Result<(), LossError> {
-    if slice.len() == expected {
-        Ok(())
-    } else {
-        Err(LossError::Length {
-            name,
-            got: slice.len(),
-            expected,
-        })
-    }
+    if slice.len() == expected { Ok(()) } else { Err(LossError::Length { name, got: slice.len(), expected }) }
 }
 
 fn check_offsets(offsets: &[usize], tokens: usize) -> Result<(), LossError> {
     let ends = offsets.first() == Some(&0) && offsets.last() == Some(&tokens);
-    if ends && offsets.is_sorted() {
-        Ok(())
-    } else {
-        Err(LossError::Offsets { tokens })
-    }
+    if ends && offsets.is_sorted() { Ok(()) } else { Err(LossError::Offsets { tokens }) }
 }
 
 fn check_weights(weight: &[f32]) -> Result<(), LossError> {
     match weight.iter().position(|w| !w.is_finite() || *w < 0.0) {
-        Some(index) => Err(LossError::Weight {
-            index,
-            value: weight[index],
-        }),
+        Some(index) => Err(LossError::Weight { index, value: weight[index] }),
         None => Ok(()),
     }
 }
 
 fn check_denominator(value: f64) -> Result<(), LossError> {
-    if value.is_finite() && value > 0.0 {
-        Ok(())
-    } else {
-        Err(LossError::Denominator { value })
-    }
+    if value.is_finite() && value > 0.0 { Ok(()) } else { Err(LossError::Denominator { value }) }
 }
 
 /// The number at `index`, if it is finite.
 fn finite(name: &'static str, slice: &[f32], index: usize) -> Result<f64, LossError> {
     let value = slice[index];
-    if value.is_finite() {
-        Ok(f64::from(value))
-    } else {
-        Err(LossError::NonFinite { name, index, value })
-    }
+    if value.is_finite() { Ok(f64::from(value)) } else { Err(LossError::NonFinite { name, index, value }) }
 }
 
 /// A derivative as it is handed on.
 fn derivative(value: f64, index: usize) -> Result<f32, LossError> {
     let value = value as f32;
-    if value.is_finite() {
-        Ok(value)
-    } else {
-        Err(LossError::Overflow { index })
-    }
+    if value.is_finite() { Ok(value) } else { Err(LossError::Overflow { index }) }
 }
 
 /// Sum of the weights of each sequence.
@@ -201,23 +174,10 @@ mod tests {
     fn offsets_and_weights_are_checked() {
         let of = |w: &[f32], o: &[usize]| Aggregation::TokenMean.denominator(w, o);
         for offsets in [&[][..], &[0], &[1, 2], &[0, 1], &[0, 3], &[0, 2, 1, 2]] {
-            assert_eq!(
-                of(&[1.0; 2], offsets),
-                Err(LossError::Offsets { tokens: 2 }),
-                "{offsets:?}"
-            );
+            assert_eq!(of(&[1.0; 2], offsets), Err(LossError::Offsets { tokens: 2 }), "{offsets:?}");
         }
-        assert_eq!(
-            of(&[1.0, -1.0], &[0, 2]),
-            Err(LossError::Weight {
-                index: 1,
-                value: -1.0
-            })
-        );
-        assert!(matches!(
-            of(&[f32::NAN], &[0, 1]),
-            Err(LossError::Weight { index: 0, .. })
-        ));
+        assert_eq!(of(&[1.0, -1.0], &[0, 2]), Err(LossError::Weight { index: 1, value: -1.0 }));
+        assert!(matches!(of(&[f32::NAN], &[0, 1]), Err(LossError::Weight { index: 0, .. })));
     }
 
     #[test]

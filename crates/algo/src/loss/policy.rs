@@ -29,12 +29,7 @@ pub struct PolicyConfig {
 impl Default for PolicyConfig {
     /// Symmetric clipping at 0.2, no KL penalty, token mean.
     fn default() -> Self {
-        Self {
-            clip_low: 0.2,
-            clip_high: 0.2,
-            kl_coef: 0.0,
-            aggregation: Aggregation::TokenMean,
-        }
+        Self { clip_low: 0.2, clip_high: 0.2, kl_coef: 0.0, aggregation: Aggregation::TokenMean }
     }
 }
 
@@ -180,10 +175,7 @@ fn surrogate(log_ratio: f64, advantage: f64, cfg: &PolicyConfig) -> TokenLoss {
     let unclipped = -advantage * ratio;
     let clipped = -advantage * ratio.clamp(1.0 - cfg.clip_low, 1.0 + cfg.clip_high);
     let passes = unclipped >= clipped && log_ratio.abs() <= MAX_LOG_RATIO;
-    TokenLoss {
-        value: unclipped.max(clipped),
-        derivative: if passes { unclipped } else { 0.0 },
-    }
+    TokenLoss { value: unclipped.max(clipped), derivative: if passes { unclipped } else { 0.0 } }
 }
 
 /// `k3 = exp(d) − d − 1` with `d = reference − policy`: an estimate of KL(policy ‖ reference) that is never
@@ -193,10 +185,7 @@ fn k3(logprob: f64, reference: f64) -> TokenLoss {
     let d = reference - logprob;
     // exp_m1 keeps its digits where policy and reference almost agree; k3 is never below 0.
     let value = (d.exp_m1() - d).max(0.0);
-    TokenLoss {
-        value: value.min(MAX_K3),
-        derivative: if value <= MAX_K3 { -d.exp_m1() } else { 0.0 },
-    }
+    TokenLoss { value: value.min(MAX_K3), derivative: if value <= MAX_K3 { -d.exp_m1() } else { 0.0 } }
 }
 
 fn cut_log_ratio(log_ratio: f64) -> f64 {
@@ -222,11 +211,7 @@ pub fn policy_loss(
     check_denominator(denominator)?;
     let n = inputs.logprob.len();
     check_len("behaviour_logprob", inputs.behaviour_logprob, n)?;
-    check_len(
-        "reference_logprob",
-        inputs.reference_logprob.unwrap_or(inputs.logprob),
-        n,
-    )?;
+    check_len("reference_logprob", inputs.reference_logprob.unwrap_or(inputs.logprob), n)?;
     check_len("advantage", inputs.advantage, n)?;
     check_len("weight", inputs.weight, n)?;
     check_len("entropy", inputs.entropy.unwrap_or(inputs.logprob), n)?;
@@ -249,29 +234,20 @@ pub fn policy_loss(
             let logprob = finite("logprob", inputs.logprob, t)?;
             let advantage = finite("advantage", inputs.advantage, t)?;
             let log_ratio = logprob - finite("behaviour_logprob", inputs.behaviour_logprob, t)?;
-            let reference = inputs
-                .reference_logprob
-                .map(|r| finite("reference_logprob", r, t))
-                .transpose()?;
+            let reference =
+                inputs.reference_logprob.map(|r| finite("reference_logprob", r, t)).transpose()?;
             let entropy = inputs.entropy.map(|e| finite("entropy", e, t)).transpose()?;
 
             let policy = surrogate(log_ratio, advantage, cfg);
             let kl = reference.map(|reference| k3(logprob, reference));
-            let penalty = kl.unwrap_or(TokenLoss {
-                value: 0.0,
-                derivative: 0.0,
-            });
+            let penalty = kl.unwrap_or(TokenLoss { value: 0.0, derivative: 0.0 });
             let share = f64::from(inputs.weight[t]) / divisor;
             value += share * (policy.value + cfg.kl_coef * penalty.value);
             d_logprob[t] = derivative(share * (policy.derivative + cfg.kl_coef * penalty.derivative), t)?;
             tally.add(log_ratio, advantage, kl.map(|k| k.value), entropy, cfg);
         }
     }
-    Ok(PolicyLoss {
-        value,
-        d_logprob,
-        metrics: tally.metrics(inputs),
-    })
+    Ok(PolicyLoss { value, d_logprob, metrics: tally.metrics(inputs) })
 }
 
 /// Running sums of the metrics.
@@ -298,16 +274,8 @@ impl Tally {
         cfg: &PolicyConfig,
     ) {
         let ratio = cut_log_ratio(log_ratio).exp();
-        self.ratio_max = if self.tokens == 0 {
-            ratio
-        } else {
-            self.ratio_max.max(ratio)
-        };
-        self.ratio_min = if self.tokens == 0 {
-            ratio
-        } else {
-            self.ratio_min.min(ratio)
-        };
+        self.ratio_max = if self.tokens == 0 { ratio } else { self.ratio_max.max(ratio) };
+        self.ratio_min = if self.tokens == 0 { ratio } else { self.ratio_min.min(ratio) };
         self.tokens += 1;
         self.ratio += ratio;
         self.low += usize::from(advantage < 0.0 && ratio < 1.0 - cfg.clip_low);

@@ -26,11 +26,7 @@ pub fn sft_loss(logprob: &[f32], weight: &[f32], denominator: f64) -> Result<Sft
     check_denominator(denominator)?;
     check_len("weight", weight, logprob.len())?;
     check_weights(weight)?;
-    let mut loss = SftLoss {
-        value: 0.0,
-        d_logprob: vec![0.0; logprob.len()],
-        tokens: 0,
-    };
+    let mut loss = SftLoss { value: 0.0, d_logprob: vec![0.0; logprob.len()], tokens: 0 };
     for t in (0..logprob.len()).filter(|&t| weight[t] > 0.0) {
         let share = f64::from(weight[t]) / denominator;
         loss.value -= share * finite("logprob", logprob, t)?;
@@ -57,26 +53,11 @@ mod tests {
     #[test]
     fn bad_input_is_named() {
         let err = |lp: &[f32], w: &[f32], d| sft_loss(lp, w, d).unwrap_err();
-        assert!(matches!(
-            err(&[-1.0, f32::NAN], &[1.0; 2], 1.0),
-            LossError::NonFinite { index: 1, .. }
-        ));
-        assert!(matches!(
-            err(&[f32::NEG_INFINITY], &[1.0], 1.0),
-            LossError::NonFinite { index: 0, .. }
-        ));
-        assert!(matches!(
-            err(&[-1.0], &[-1.0], 1.0),
-            LossError::Weight { index: 0, .. }
-        ));
-        assert!(matches!(
-            err(&[-1.0], &[], 1.0),
-            LossError::Length { name: "weight", .. }
-        ));
-        assert!(matches!(
-            err(&[-1.0], &[1.0], 1e-300),
-            LossError::Overflow { index: 0 }
-        ));
+        assert!(matches!(err(&[-1.0, f32::NAN], &[1.0; 2], 1.0), LossError::NonFinite { index: 1, .. }));
+        assert!(matches!(err(&[f32::NEG_INFINITY], &[1.0], 1.0), LossError::NonFinite { index: 0, .. }));
+        assert!(matches!(err(&[-1.0], &[-1.0], 1.0), LossError::Weight { index: 0, .. }));
+        assert!(matches!(err(&[-1.0], &[], 1.0), LossError::Length { name: "weight", .. }));
+        assert!(matches!(err(&[-1.0], &[1.0], 1e-300), LossError::Overflow { index: 0 }));
         for d in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(matches!(err(&[-1.0], &[1.0], d), LossError::Denominator { .. }));
         }

@@ -52,8 +52,9 @@ pub fn text_rope(config: &TextConfig, positions: &[[u32; 3]]) -> Rope {
     // Section s covers `mrope_section[s]` frequencies and reads coordinate s.
     let axis: Vec<usize> =
         config.mrope_section.iter().enumerate().flat_map(|(s, &n)| std::iter::repeat_n(s, n)).collect();
-    let inverse: Vec<f32> =
-        (0..half).map(|j| (1.0 / config.rope_theta.powf(2.0 * j as f64 / (2 * half) as f64)) as f32).collect();
+    let inverse: Vec<f32> = (0..half)
+        .map(|j| (1.0 / config.rope_theta.powf(2.0 * j as f64 / (2 * half) as f64)) as f32)
+        .collect();
     table(2 * half, positions.len(), |row, j| {
         positions[row][axis.get(j).copied().unwrap_or(0)] as f32 * inverse[j]
     })
@@ -96,8 +97,17 @@ mod tests {
         p.text(2);
         p.image(2, 3);
         p.text(1);
-        let expected =
-            [[0, 0, 0], [1, 1, 1], [2, 2, 2], [2, 2, 3], [2, 2, 4], [2, 3, 2], [2, 3, 3], [2, 3, 4], [5, 5, 5]];
+        let expected = [
+            [0, 0, 0],
+            [1, 1, 1],
+            [2, 2, 2],
+            [2, 2, 3],
+            [2, 2, 4],
+            [2, 3, 2],
+            [2, 3, 3],
+            [2, 3, 4],
+            [5, 5, 5],
+        ];
         assert_eq!(p.rows(), expected);
         assert_eq!(p.take_rows().len(), 9);
         p.text(1);

@@ -74,7 +74,11 @@ impl TextModel {
     /// Embeddings `[T, D]`: row `t` is the word embedding of `ids[t]`, or, where `visual[t]` says so,
     /// that row of `features`.
     pub fn embed(
-        &self, w: &Tensors, ids: &[u32], visual: &[Option<usize>], features: Option<Tensor<2>>,
+        &self,
+        w: &Tensors,
+        ids: &[u32],
+        visual: &[Option<usize>],
+        features: Option<Tensor<2>>,
     ) -> Tensor<2> {
         let table = w.get(self.embed);
         let device = table.device();
@@ -109,7 +113,9 @@ impl TextModel {
     /// Hidden states `[T, D]` after the final norm. `attend(layer, q, k, v)` mixes the tokens; it is
     /// where training (packed sequences) and decoding (cached keys and values) differ.
     pub fn forward(
-        &self, w: &Tensors, mut x: Tensor<2>,
+        &self,
+        w: &Tensors,
+        mut x: Tensor<2>,
         mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
         for (i, layer) in self.layers.iter().enumerate() {

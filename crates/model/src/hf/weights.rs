@@ -286,6 +286,11 @@ impl Checkpoint {
         self.entries.get(name).map(|e| e.shape.as_slice())
     }
 
+    /// The types in which the tensors are stored (`F32`, `F16`, `BF16`), each once.
+    pub fn dtypes(&self) -> BTreeSet<&'static str> {
+        self.entries.values().map(|e| e.stored.name()).collect()
+    }
+
     /// Reads one tensor as row-major f32.
     ///
     /// # Errors

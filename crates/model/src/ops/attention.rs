@@ -133,7 +133,8 @@ impl<'a> Task<'a> {
     /// Blocks of query rows: (own segment, rows of the block, prefix seen).
     fn blocks(self) -> impl Iterator<Item = (&'a Range<usize>, Range<usize>, Option<&'a Range<usize>>)> {
         let Self { family, .. } = self;
-        let suffixes = family.suffixes.iter().map(move |s| (s, (!family.prefix.is_empty()).then_some(&family.prefix)));
+        let suffixes =
+            family.suffixes.iter().map(move |s| (s, (!family.prefix.is_empty()).then_some(&family.prefix)));
         std::iter::once((&family.prefix, None)).chain(suffixes).flat_map(|(own, prefix)| {
             own.clone().step_by(BLOCK).map(move |start| (own, start..(start + BLOCK).min(own.end), prefix))
         })
@@ -144,8 +145,14 @@ impl<'a> Task<'a> {
 /// `scores` becomes `[block, prefix + own]` with masked entries 0; gives the row width.
 #[expect(clippy::too_many_arguments, reason = "the sizes of one strided product; a struct would hide them")]
 fn probabilities(
-    scores: &mut Vec<f32>, q: &[f32], k: &[f32], shape: Shape, kv_head: usize, head: usize,
-    (own, block, prefix): (&Range<usize>, &Range<usize>, Option<&Range<usize>>), causal: bool,
+    scores: &mut Vec<f32>,
+    q: &[f32],
+    k: &[f32],
+    shape: Shape,
+    kv_head: usize,
+    head: usize,
+    (own, block, prefix): (&Range<usize>, &Range<usize>, Option<&Range<usize>>),
+    causal: bool,
     mut softmax: impl FnMut(usize, &mut [f32]),
 ) -> (usize, usize, usize) {
     let own_end = if causal { block.end } else { own.end };
@@ -154,9 +161,11 @@ fn probabilities(
     let rows = block.len();
     scores.clear();
     scores.resize(rows * width, 0.0);
-    let queries = Mat::strided(&q[block.start * shape.q_stride + head * shape.dim..], rows, shape.dim, shape.q_stride);
+    let queries =
+        Mat::strided(&q[block.start * shape.q_stride + head * shape.dim..], rows, shape.dim, shape.q_stride);
     let keys = |range: &Range<usize>, n| {
-        Mat::strided(&k[range.start * shape.kv_stride + kv_head * shape.dim..], n, shape.dim, shape.kv_stride).t()
+        Mat::strided(&k[range.start * shape.kv_stride + kv_head * shape.dim..], n, shape.dim, shape.kv_stride)
+            .t()
     };
     if let Some(prefix) = prefix {
         matmul(scores, width, false, queries, keys(prefix, from_prefix), false);
@@ -174,19 +183,27 @@ impl Attention {
     fn shape(&self, q: &Input<'_>, k: &Input<'_>) -> Shape {
         let dim = self.rope.head_dim;
         let (heads, kv_heads) = (q.cols / dim, k.cols / dim);
-        Shape { dim, q_stride: q.cols, kv_stride: k.cols, per_kv: heads / kv_heads.max(1), scale: (dim as f32).powf(-0.5) }
+        Shape {
+            dim,
+            q_stride: q.cols,
+            kv_stride: k.cols,
+            per_kv: heads / kv_heads.max(1),
+            scale: (dim as f32).powf(-0.5),
+        }
     }
 
     /// Rotates every head of every row by its angles (`sign` −1: back).
     fn rotated(&self, x: &[f32], cols: usize, sign: f32) -> Vec<f32> {
         let (dim, half) = (self.rope.head_dim, self.rope.head_dim / 2);
         let mut out = vec![0.0; x.len()];
-        out.par_chunks_mut(cols).zip(x.par_chunks(cols)).enumerate().with_min_len(64).for_each(|(row, (out, x))| {
-            let (cos, sin) = (&self.rope.cos[row * half..][..half], &self.rope.sin[row * half..][..half]);
-            for (out, x) in out.chunks_exact_mut(dim).zip(x.chunks_exact(dim)) {
-                simd::rotate(out, x, cos, sin, sign);
-            }
-        });
+        out.par_chunks_mut(cols).zip(x.par_chunks(cols)).enumerate().with_min_len(64).for_each(
+            |(row, (out, x))| {
+                let (cos, sin) = (&self.rope.cos[row * half..][..half], &self.rope.sin[row * half..][..half]);
+                for (out, x) in out.chunks_exact_mut(dim).zip(x.chunks_exact(dim)) {
+                    simd::rotate(out, x, cos, sin, sign);
+                }
+            },
+        );
         out
     }
 }
@@ -207,7 +224,14 @@ impl HostOp for Attention {
                 for head in task.kv_head * shape.per_kv..(task.kv_head + 1) * shape.per_kv {
                     let place = (own, &block, prefix);
                     let (from_prefix, from_own, width) = probabilities(
-                        &mut scores, &rq, &rk, shape, task.kv_head, head, place, self.segments.causal,
+                        &mut scores,
+                        &rq,
+                        &rk,
+                        shape,
+                        task.kv_head,
+                        head,
+                        place,
+                        self.segments.causal,
                         |row, scores| {
                             let top = simd::max(scores) * shape.scale;
                             let sum = simd::exp_in_place(scores, shape.scale, top);
@@ -221,7 +245,12 @@ impl HostOp for Attention {
                     block_out.resize(block.len() * shape.dim, 0.0);
                     let p = Mat::strided(&scores, block.len(), from_prefix, width);
                     let values = |range: &Range<usize>, n| {
-                        Mat::strided(&v.data[range.start * shape.kv_stride + task.kv_head * shape.dim..], n, shape.dim, shape.kv_stride)
+                        Mat::strided(
+                            &v.data[range.start * shape.kv_stride + task.kv_head * shape.dim..],
+                            n,
+                            shape.dim,
+                            shape.kv_stride,
+                        )
                     };
                     if let Some(prefix) = prefix {
                         matmul(&mut block_out, shape.dim, true, p, values(prefix, from_prefix), false);
@@ -230,8 +259,10 @@ impl HostOp for Attention {
                     matmul(&mut block_out, shape.dim, true, p, values(own, from_own), false);
                     for (i, row) in block_out.chunks_exact(shape.dim).enumerate() {
                         // SAFETY: this task alone owns these rows in the columns of this head.
-                        unsafe { out.slice((block.start + i) * shape.q_stride + head * shape.dim, shape.dim) }
-                            .copy_from_slice(row);
+                        unsafe {
+                            out.slice((block.start + i) * shape.q_stride + head * shape.dim, shape.dim)
+                        }
+                        .copy_from_slice(row);
                     }
                 }
             }
@@ -244,7 +275,8 @@ impl HostOp for Attention {
         let shape = self.shape(&q, &k);
         let heads = q.cols / shape.dim;
         let (rq, rk) = (self.rotated(q.data, q.cols, 1.0), self.rotated(k.data, k.cols, 1.0));
-        let (mut dq, mut dk, mut dv) = (vec![0.0; q.data.len()], vec![0.0; k.data.len()], vec![0.0; v.data.len()]);
+        let (mut dq, mut dk, mut dv) =
+            (vec![0.0; q.data.len()], vec![0.0; k.data.len()], vec![0.0; v.data.len()]);
         let (out_q, out_k, out_v) = (Shared::of(&mut dq), Shared::of(&mut dk), Shared::of(&mut dv));
         Task::all(&self.segments, q.rows, k.cols / shape.dim).into_par_iter().for_each(|task| {
             let Shape { dim, q_stride, kv_stride, scale, .. } = shape;
@@ -259,7 +291,14 @@ impl HostOp for Attention {
                 for head in task.kv_head * shape.per_kv..(task.kv_head + 1) * shape.per_kv {
                     let place = (own, &block, prefix);
                     let (from_prefix, from_own, width) = probabilities(
-                        &mut scores, &rq, &rk, shape, task.kv_head, head, place, self.segments.causal,
+                        &mut scores,
+                        &rq,
+                        &rk,
+                        shape,
+                        task.kv_head,
+                        head,
+                        place,
+                        self.segments.causal,
                         |row, scores| {
                             simd::exp_in_place(scores, scale, grads.saved[row * heads + head]);
                         },
@@ -279,7 +318,9 @@ impl HostOp for Attention {
                     let values = Mat::strided(&v.data[kv(own)..], from_own, dim, kv_stride);
                     matmul(&mut dscores[from_prefix..], width, false, d_out, values.t(), false);
                     // dS = P·(dP − Σ dO·O)·scale
-                    for (i, (row, p)) in dscores.chunks_exact_mut(width).zip(scores.chunks_exact(width)).enumerate() {
+                    for (i, (row, p)) in
+                        dscores.chunks_exact_mut(width).zip(scores.chunks_exact(width)).enumerate()
+                    {
                         let at = (block.start + i) * q_stride + head * dim;
                         let delta = simd::dot(&grads.grad[at..at + dim], &grads.output[at..at + dim]);
                         simd::softmax_backward(row, p, delta, scale);
@@ -309,7 +350,15 @@ impl HostOp for Attention {
 }
 
 /// `buffer[start..] += a·b` as a matrix of `rows × cols` with the given stride.
-fn add_product(buffer: Shared, start: usize, rows: usize, cols: usize, stride: usize, a: Mat<'_>, b: Mat<'_>) {
+fn add_product(
+    buffer: Shared,
+    start: usize,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    a: Mat<'_>,
+    b: Mat<'_>,
+) {
     if rows == 0 {
         return;
     }

@@ -63,7 +63,12 @@ impl HostOp for Head {
         let mut logits = Vec::new();
         for start in (0..hidden.rows).step_by(chunk) {
             let end = (start + chunk).min(hidden.rows);
-            self.logits(&hidden.data[start * hidden.cols..end * hidden.cols], end - start, &weight, &mut logits);
+            self.logits(
+                &hidden.data[start * hidden.cols..end * hidden.cols],
+                end - start,
+                &weight,
+                &mut logits,
+            );
             logits
                 .par_chunks_mut(weight.rows)
                 .zip(data[start * 2..end * 2].par_chunks_mut(2))
@@ -77,7 +82,8 @@ impl HostOp for Head {
                     *lse = top + sum.ln();
                     out[0] = chosen - *lse;
                     // H = lse − Σ p·logit; −∞ logits have p = 0 and contribute nothing.
-                    let mean: f32 = row.iter().zip(&original).filter(|(_, l)| l.is_finite()).map(|(e, l)| e * l).sum();
+                    let mean: f32 =
+                        row.iter().zip(&original).filter(|(_, l)| l.is_finite()).map(|(e, l)| e * l).sum();
                     out[1] = (*lse - mean / sum).max(0.0);
                 });
         }

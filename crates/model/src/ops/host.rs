@@ -61,7 +61,12 @@ pub(super) trait HostOps: Backend {
     /// Two inputs.
     fn host_op2(a: FloatTensor<Self>, b: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self>;
     /// Three inputs.
-    fn host_op3(a: FloatTensor<Self>, b: FloatTensor<Self>, c: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self>;
+    fn host_op3(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        op: OpRef,
+    ) -> FloatTensor<Self>;
 }
 
 fn view(tensor: &FlexTensor) -> Input<'_> {
@@ -115,7 +120,12 @@ impl<const N: usize> Backward<Flex, N> for HostBackward {
         let inputs = state.inputs.each_ref().map(view);
         let results = state.op.0.backward(
             &inputs,
-            &Grads { output: view(&state.output).data, saved: &state.saved, grad: view(&grad).data, wanted: &wanted },
+            &Grads {
+                output: view(&state.output).data,
+                saved: &state.saved,
+                grad: view(&grad).data,
+                wanted: &wanted,
+            },
         );
         for ((parent, input), result) in ops.parents.into_iter().zip(inputs).zip(results) {
             if let Some(parent) = parent {
@@ -127,7 +137,8 @@ impl<const N: usize> Backward<Flex, N> for HostBackward {
 }
 
 fn tracked<C: CheckpointStrategy, const N: usize>(
-    tensors: [FloatTensor<Autodiff<Flex, C>>; N], op: OpRef,
+    tensors: [FloatTensor<Autodiff<Flex, C>>; N],
+    op: OpRef,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let nodes = tensors.each_ref().map(|t| t.node());
     let (inputs, output, saved) = run(tensors.map(|t| t.into_primitive()), &op);
@@ -143,7 +154,12 @@ impl<C: CheckpointStrategy> HostOps for Autodiff<Flex, C> {
     fn host_op2(a: FloatTensor<Self>, b: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self> {
         tracked::<C, 2>([a, b], op)
     }
-    fn host_op3(a: FloatTensor<Self>, b: FloatTensor<Self>, c: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self> {
+    fn host_op3(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        op: OpRef,
+    ) -> FloatTensor<Self> {
         tracked::<C, 3>([a, b, c], op)
     }
 }

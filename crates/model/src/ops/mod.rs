@@ -15,7 +15,6 @@ mod swiglu;
 pub use attention::{Family, Rope, Segments};
 pub use head::HeadOptions;
 
-
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
@@ -49,7 +48,11 @@ pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 /// Rotary position embedding and attention over packed sequences:
 /// `q [T, heads·d]`, `k, v [T, kv_heads·d]` -> `[T, heads·d]`.
 pub fn attention(
-    q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, rope: &Rope, segments: &Arc<Segments>,
+    q: Tensor<2>,
+    k: Tensor<2>,
+    v: Tensor<2>,
+    rope: &Rope,
+    segments: &Arc<Segments>,
 ) -> Tensor<2> {
     if on_host(&q) {
         host::apply3(q, k, v, attention::Attention { rope: rope.clone(), segments: segments.clone() })

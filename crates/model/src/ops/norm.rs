@@ -44,7 +44,8 @@ impl HostOp for RmsNorm {
             .map(|(((dx, inv), x), dy)| {
                 let mut dw = vec![0.0; cols];
                 let mut scratch = vec![0.0; cols];
-                let rows = dx.chunks_exact_mut(cols).zip(inv).zip(x.chunks_exact(cols)).zip(dy.chunks_exact(cols));
+                let rows =
+                    dx.chunks_exact_mut(cols).zip(inv).zip(x.chunks_exact(cols)).zip(dy.chunks_exact(cols));
                 for (((dx, &inv), x), dy) in rows {
                     // dx = inv·(w·dy) − x·inv³·mean(w·dy·x);  dw = Σ dy·x·inv
                     simd::scale_by(dx, dy, inv, w);

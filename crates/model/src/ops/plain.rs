@@ -72,7 +72,8 @@ fn rotate(x: Tensor<2>, rope: &Rope, heads: usize) -> Tensor<3> {
     let [rows, _] = x.dims();
     let half = rope.head_dim / 2;
     let device = x.device();
-    let angles = |data: &[f32]| Tensor::<3>::from_data(TensorData::new(data.to_vec(), [rows, 1, half]), &device);
+    let angles =
+        |data: &[f32]| Tensor::<3>::from_data(TensorData::new(data.to_vec(), [rows, 1, half]), &device);
     let (cos, sin) = (angles(&rope.cos), angles(&rope.sin));
     let x = x.reshape([rows, heads, rope.head_dim]);
     let (a, b) = (x.clone().narrow(2, 0, half), x.narrow(2, half, half));

@@ -187,7 +187,12 @@ pub(crate) struct Cached<'a> {
 /// parts (shared prefix, own tail). `out` and `q` are `[heads·d]`, `stride` is `kv_heads·d`; `scratch`
 /// is reused between calls.
 pub(crate) fn attend_row(
-    out: &mut [f32], q: &[f32], parts: [Cached<'_>; 2], head_dim: usize, stride: usize, scratch: &mut Vec<f32>,
+    out: &mut [f32],
+    q: &[f32],
+    parts: [Cached<'_>; 2],
+    head_dim: usize,
+    stride: usize,
+    scratch: &mut Vec<f32>,
 ) {
     let per_kv = q.len() / stride;
     let scale = (head_dim as f32).powf(-0.5);

@@ -212,7 +212,8 @@ impl<'p> Decoder<'p> {
     fn check(&self, feeds: &[(SequenceId, Vec<Feed>)]) -> Result<(), PolicyError> {
         let text = &self.policy.config.text;
         for (i, (id, feed)) in feeds.iter().enumerate() {
-            let sequence = self.sequences.get(id.0).and_then(Option::as_ref).ok_or(PolicyError::Closed(id.0))?;
+            let sequence =
+                self.sequences.get(id.0).and_then(Option::as_ref).ok_or(PolicyError::Closed(id.0))?;
             if feeds[..i].iter().any(|(other, _)| other == id) {
                 return Err(PolicyError::Closed(id.0));
             }
@@ -253,7 +254,8 @@ impl<'p> Decoder<'p> {
     }
 
     fn take(&mut self, id: SequenceId) -> Result<Sequence, PolicyError> {
-        let sequence = self.sequences.get_mut(id.0).and_then(Option::take).ok_or(PolicyError::Closed(id.0))?;
+        let sequence =
+            self.sequences.get_mut(id.0).and_then(Option::take).ok_or(PolicyError::Closed(id.0))?;
         self.free.push(id.0);
         Ok(sequence)
     }

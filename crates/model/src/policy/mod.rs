@@ -51,7 +51,9 @@ impl Policy {
     /// # Errors
     /// [`PolicyError::MissingWeights`] when a parameter of the architecture is absent.
     pub fn new(
-        config: Qwen25VlConfig, processor: ImageProcessor, values: BTreeMap<String, Vec<f32>>,
+        config: Qwen25VlConfig,
+        processor: ImageProcessor,
+        values: BTreeMap<String, Vec<f32>>,
     ) -> Result<Self, PolicyError> {
         let params = Params::new(&config.tensor_shapes(), values);
         let text = TextModel::new(&config, &params).ok_or(PolicyError::MissingWeights)?;
@@ -59,7 +61,18 @@ impl Policy {
         let device = Device::flex();
         let weights = params.tensors(&device, |_| false);
         let (grads, moments) = (Vec::new(), Moments::default());
-        Ok(Self { config, processor, device, params, weights, text, vision, frozen: Vec::new(), grads, moments })
+        Ok(Self {
+            config,
+            processor,
+            device,
+            params,
+            weights,
+            text,
+            vision,
+            frozen: Vec::new(),
+            grads,
+            moments,
+        })
     }
 
     /// The architecture.
@@ -129,7 +142,9 @@ impl ImageStore {
     /// # Errors
     /// When an image cannot be processed (see the processor's errors).
     pub fn add<'a>(
-        &mut self, processor: &ImageProcessor, images: impl IntoIterator<Item = &'a eyas_core::Image>,
+        &mut self,
+        processor: &ImageProcessor,
+        images: impl IntoIterator<Item = &'a eyas_core::Image>,
     ) -> Result<(), PolicyError> {
         use rayon::prelude::*;
         let mut fresh: BTreeMap<ImageId, &eyas_core::Image> = BTreeMap::new();

@@ -48,7 +48,12 @@ pub(crate) struct Moments {
 const CHUNK: usize = 1 << 14;
 
 /// One update of `params` by `grads` (empty where a parameter is frozen).
-pub(crate) fn step(params: &mut Params, moments: &mut Moments, grads: &[Vec<f32>], settings: &AdamW) -> Update {
+pub(crate) fn step(
+    params: &mut Params,
+    moments: &mut Moments,
+    grads: &[Vec<f32>],
+    settings: &AdamW,
+) -> Update {
     // Chunks and their order are fixed, so the norm is the same for any number of threads.
     let squares: f64 = grads
         .iter()
@@ -109,7 +114,8 @@ mod tests {
     fn two_steps_by_hand() {
         let mut p = params(vec![0.5, -1.0], vec![1, 2]);
         let mut moments = Moments::default();
-        let settings = AdamW { lr: 0.1, weight_decay: 0.01, max_grad_norm: f32::INFINITY, ..AdamW::default() };
+        let settings =
+            AdamW { lr: 0.1, weight_decay: 0.01, max_grad_norm: f32::INFINITY, ..AdamW::default() };
         let (mut w, mut m, mut v) = ([0.5f64, -1.0], [0.0f64; 2], [0.0f64; 2]);
         for (t, g) in [[0.2f64, -0.4], [0.1, 0.3]].into_iter().enumerate() {
             let grads = vec![g.iter().map(|x| *x as f32).collect()];
@@ -118,7 +124,8 @@ mod tests {
                 w[i] *= 1.0 - 0.1 * 0.01;
                 m[i] = 0.9 * m[i] + 0.1 * g[i];
                 v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i];
-                let (mh, vh) = (m[i] / (1.0 - 0.9f64.powi(t as i32 + 1)), v[i] / (1.0 - 0.999f64.powi(t as i32 + 1)));
+                let (mh, vh) =
+                    (m[i] / (1.0 - 0.9f64.powi(t as i32 + 1)), v[i] / (1.0 - 0.999f64.powi(t as i32 + 1)));
                 w[i] -= 0.1 * mh / (vh.sqrt() + 1e-8);
             }
         }

@@ -46,7 +46,9 @@ pub(crate) struct Packed {
 
 /// Packs `groups`. `grid(image)` gives the merged rows and columns of an image.
 pub(crate) fn pack(
-    groups: &[Vec<&Trajectory>], targets: Targets, grid: &dyn Fn(ImageId) -> Option<(usize, usize)>,
+    groups: &[Vec<&Trajectory>],
+    targets: Targets,
+    grid: &dyn Fn(ImageId) -> Option<(usize, usize)>,
 ) -> Result<Packed, PolicyError> {
     let mut packed = Packed {
         ids: Vec::new(),
@@ -67,14 +69,19 @@ pub(crate) fn pack(
         for (member, trajectory) in members.iter().enumerate() {
             // The rows of this member's tokens: prefix rows first, then its own.
             let own_start = packed.ids.len() + if member == 0 { shared } else { 0 };
-            let row_of = |token: usize| if token < shared { start + token } else { own_start + token - shared };
+            let row_of =
+                |token: usize| if token < shared { start + token } else { own_start + token - shared };
             let mut positions = Positions::default();
             let mut visual = vec![None; trajectory.len()];
             let mut at = 0;
             for span in trajectory.images() {
                 let (rows, cols) = grid(span.id).ok_or(PolicyError::MissingImage { id: span.id })?;
                 if rows * cols != span.len {
-                    return Err(PolicyError::ImageTokens { id: span.id, placeholders: span.len, features: rows * cols });
+                    return Err(PolicyError::ImageTokens {
+                        id: span.id,
+                        placeholders: span.len,
+                        features: rows * cols,
+                    });
                 }
                 positions.text(span.start - at);
                 positions.image(rows, cols);

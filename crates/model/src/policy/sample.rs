@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn frequencies_follow_probabilities() {
-        let near = |got: usize, p: f64| (got as f64 - p * 10_000.0).abs() < 5.0 * (p * (1.0 - p) * 10_000.0).sqrt() + 1.0;
+        let near = |got: usize, p: f64| {
+            (got as f64 - p * 10_000.0).abs() < 5.0 * (p * (1.0 - p) * 10_000.0).sqrt() + 1.0
+        };
         let all = counts(Sampling::default(), &[]);
         assert!(near(all[0], 0.1) && near(all[1], 0.2) && near(all[2], 0.3) && near(all[3], 0.4), "{all:?}");
         let two = counts(Sampling { top_k: 2, ..Sampling::default() }, &[]);

@@ -54,7 +54,10 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`] when a trajectory does not fit the model or its images.
     pub fn score(
-        &self, groups: &[Vec<&Trajectory>], images: &ImageStore, options: &ScoreOptions,
+        &self,
+        groups: &[Vec<&Trajectory>],
+        images: &ImageStore,
+        options: &ScoreOptions,
     ) -> Result<Scored, PolicyError> {
         let packed = self.pack(groups, images, options)?;
         let scores = self.forward(&self.weights, &packed, images, options)?;
@@ -68,7 +71,10 @@ impl Policy {
     /// [`PolicyError`] as [`Policy::score`], or when `loss` gives the wrong number of derivatives;
     /// whatever error `loss` gives. Nothing is accumulated then.
     pub fn accumulate<E: From<PolicyError>>(
-        &mut self, groups: &[Vec<&Trajectory>], images: &ImageStore, options: &ScoreOptions,
+        &mut self,
+        groups: &[Vec<&Trajectory>],
+        images: &ImageStore,
+        options: &ScoreOptions,
         loss: impl FnOnce(&Scored) -> Result<Upstream, E>,
     ) -> Result<Scored, E> {
         let packed = self.pack(groups, images, options)?;
@@ -106,7 +112,10 @@ impl Policy {
     }
 
     fn pack(
-        &self, groups: &[Vec<&Trajectory>], images: &ImageStore, options: &ScoreOptions,
+        &self,
+        groups: &[Vec<&Trajectory>],
+        images: &ImageStore,
+        options: &ScoreOptions,
     ) -> Result<Packed, PolicyError> {
         let (vocab, context) = (self.config.text.vocab_size, self.config.text.max_position_embeddings);
         for trajectory in groups.iter().flatten() {
@@ -125,7 +134,11 @@ impl Policy {
     }
 
     fn forward(
-        &self, w: &Tensors, packed: &Packed, images: &ImageStore, options: &ScoreOptions,
+        &self,
+        w: &Tensors,
+        packed: &Packed,
+        images: &ImageStore,
+        options: &ScoreOptions,
     ) -> Result<Tensor<2>, PolicyError> {
         let device = self.text.head_weight(w).device();
         let mut patches = Vec::with_capacity(packed.images.len());

@@ -34,7 +34,9 @@ impl Policy {
     /// # Errors
     /// [`PolicyError::MissingImage`] when `images` lacks one of `ids`.
     pub fn encode(
-        &self, ids: impl IntoIterator<Item = ImageId>, images: &ImageStore,
+        &self,
+        ids: impl IntoIterator<Item = ImageId>,
+        images: &ImageStore,
     ) -> Result<BTreeMap<ImageId, Features>, PolicyError> {
         let mut distinct: BTreeMap<ImageId, &Patches> = BTreeMap::new();
         for id in ids {

@@ -150,23 +150,14 @@ impl ProcessorConfig {
         // Another kernel would silently change every image, so it is refused and not ignored.
         let resample = stored.resample.unwrap_or(BICUBIC);
         check(resample == BICUBIC, "resample", resample, "3 (bicubic)")?;
-        let size = stored.size.unwrap_or(Size {
-            shortest_edge: None,
-            longest_edge: None,
-        });
+        let size = stored.size.unwrap_or(Size { shortest_edge: None, longest_edge: None });
         let default = Self::default();
         let config = Self {
             patch_size: stored.patch_size.unwrap_or(default.patch_size),
             temporal_patch_size: stored.temporal_patch_size.unwrap_or(default.temporal_patch_size),
             merge_size: stored.merge_size.unwrap_or(default.merge_size),
-            min_pixels: stored
-                .min_pixels
-                .or(size.shortest_edge)
-                .unwrap_or(default.min_pixels),
-            max_pixels: stored
-                .max_pixels
-                .or(size.longest_edge)
-                .unwrap_or(default.max_pixels),
+            min_pixels: stored.min_pixels.or(size.shortest_edge).unwrap_or(default.min_pixels),
+            max_pixels: stored.max_pixels.or(size.longest_edge).unwrap_or(default.max_pixels),
             image_mean: stored.image_mean.unwrap_or(default.image_mean),
             image_std: stored.image_std.unwrap_or(default.image_std),
             rescale_factor: stored.rescale_factor.unwrap_or(default.rescale_factor),
@@ -208,10 +199,7 @@ impl ProcessorConfig {
             merge_size: self.merge_size,
             min_pixels: self.min_pixels,
             max_pixels: self.max_pixels,
-            size: Size {
-                shortest_edge: Some(self.min_pixels),
-                longest_edge: Some(self.max_pixels),
-            },
+            size: Size { shortest_edge: Some(self.min_pixels), longest_edge: Some(self.max_pixels) },
         };
         let text = serde_json::to_string_pretty(&written).map_err(|e| ConfigError::Json(e.to_string()))?;
         Ok(text + "\n")
@@ -223,57 +211,22 @@ impl ProcessorConfig {
     /// [`ConfigError::Range`] names the first setting that is out of range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         const SMALL: &str = "1 to 256";
-        check(
-            (1..=256).contains(&self.patch_size),
-            "patch_size",
-            self.patch_size,
-            SMALL,
-        )?;
-        check(
-            (1..=256).contains(&self.merge_size),
-            "merge_size",
-            self.merge_size,
-            SMALL,
-        )?;
+        check((1..=256).contains(&self.patch_size), "patch_size", self.patch_size, SMALL)?;
+        check((1..=256).contains(&self.merge_size), "merge_size", self.merge_size, SMALL)?;
         let factor = self.patch_size * self.merge_size;
-        check(
-            factor <= MAX_FACTOR,
-            "patch_size × merge_size",
-            factor,
-            "at most 4096",
-        )?;
+        check(factor <= MAX_FACTOR, "patch_size × merge_size", factor, "at most 4096")?;
         let frames = self.temporal_patch_size;
         check((1..=256).contains(&frames), "temporal_patch_size", frames, SMALL)?;
-        check(
-            (1..=MAX_MAX_PIXELS).contains(&self.max_pixels),
-            "max_pixels",
-            self.max_pixels,
-            "1 to 2^30",
-        )?;
+        check((1..=MAX_MAX_PIXELS).contains(&self.max_pixels), "max_pixels", self.max_pixels, "1 to 2^30")?;
         let min = self.min_pixels;
-        check(
-            (1..=self.max_pixels).contains(&min),
-            "min_pixels",
-            min,
-            "at least 1 and at most max_pixels",
-        )?;
+        check((1..=self.max_pixels).contains(&min), "min_pixels", min, "at least 1 and at most max_pixels")?;
         let scale = self.rescale_factor;
-        check(
-            scale.is_finite() && scale > 0.0,
-            "rescale_factor",
-            scale,
-            "finite and above 0",
-        )?;
+        check(scale.is_finite() && scale > 0.0, "rescale_factor", scale, "finite and above 0")?;
         for mean in self.image_mean {
             check(mean.is_finite(), "image_mean", mean, "finite")?;
         }
         for std in self.image_std {
-            check(
-                std.is_finite() && std > 0.0,
-                "image_std",
-                std,
-                "finite and above 0",
-            )?;
+            check(std.is_finite() && std > 0.0, "image_std", std, "finite and above 0")?;
         }
         Ok(())
     }
@@ -286,22 +239,11 @@ impl ProcessorConfig {
 }
 
 fn check(ok: bool, key: &'static str, value: impl ToString, rule: &'static str) -> Result<(), ConfigError> {
-    if ok {
-        Ok(())
-    } else {
-        Err(ConfigError::Range {
-            key,
-            value: value.to_string(),
-            rule,
-        })
-    }
+    if ok { Ok(()) } else { Err(ConfigError::Range { key, value: value.to_string(), rule }) }
 }
 
 fn file_error(path: &Path, error: &std::io::Error) -> ConfigError {
-    ConfigError::File {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    }
+    ConfigError::File { path: path.display().to_string(), reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -312,38 +254,21 @@ mod tests {
     fn missing_settings_get_the_default_and_unknown_ones_are_ignored() {
         let config =
             ProcessorConfig::from_json(r#"{"crop": {"a": 1}, "patch_size": 16, "size": null}"#).unwrap();
-        assert_eq!(
-            config,
-            ProcessorConfig {
-                patch_size: 16,
-                ..ProcessorConfig::default()
-            }
-        );
+        assert_eq!(config, ProcessorConfig { patch_size: 16, ..ProcessorConfig::default() });
     }
 
     #[test]
     fn pixel_limits_have_two_spellings() {
-        let read = |text| {
-            ProcessorConfig::from_json(text)
-                .map(|c| (c.min_pixels, c.max_pixels))
-                .unwrap()
-        };
+        let read = |text| ProcessorConfig::from_json(text).map(|c| (c.min_pixels, c.max_pixels)).unwrap();
         assert_eq!(read(r#"{"min_pixels": 5, "max_pixels": 9}"#), (5, 9));
-        assert_eq!(
-            read(r#"{"size": {"shortest_edge": 5, "longest_edge": 9}}"#),
-            (5, 9)
-        );
+        assert_eq!(read(r#"{"size": {"shortest_edge": 5, "longest_edge": 9}}"#), (5, 9));
         let both = r#"{"min_pixels": 7, "size": {"shortest_edge": 5, "longest_edge": 9}}"#;
         assert_eq!(read(both), (7, 9), "min_pixels wins");
     }
 
     #[test]
     fn what_is_written_reads_back() {
-        let config = ProcessorConfig {
-            max_pixels: 4321,
-            do_rescale: false,
-            ..ProcessorConfig::default()
-        };
+        let config = ProcessorConfig { max_pixels: 4321, do_rescale: false, ..ProcessorConfig::default() };
         assert_eq!(ProcessorConfig::from_json(&config.to_json().unwrap()), Ok(config));
     }
 
@@ -355,23 +280,14 @@ mod tests {
         };
         assert_eq!(key(r#"{"patch_size": 0}"#), "patch_size");
         assert_eq!(key(r#"{"merge_size": 1000}"#), "merge_size");
-        assert_eq!(
-            key(r#"{"patch_size": 256, "merge_size": 256}"#),
-            "patch_size × merge_size"
-        );
+        assert_eq!(key(r#"{"patch_size": 256, "merge_size": 256}"#), "patch_size × merge_size");
         assert_eq!(key(r#"{"min_pixels": 10, "max_pixels": 9}"#), "min_pixels");
         assert_eq!(key(r#"{"min_pixels": 0}"#), "min_pixels");
         assert_eq!(key(r#"{"image_std": [1.0, 0.0, 1.0]}"#), "image_std");
         assert_eq!(key(r#"{"rescale_factor": 0.0}"#), "rescale_factor");
         assert_eq!(key(r#"{"resample": 2}"#), "resample");
-        assert!(matches!(
-            ProcessorConfig::from_json(r#"{"patch_size": "x"}"#),
-            Err(ConfigError::Json(_))
-        ));
-        assert!(matches!(
-            ProcessorConfig::from_json("[1"),
-            Err(ConfigError::Json(_))
-        ));
+        assert!(matches!(ProcessorConfig::from_json(r#"{"patch_size": "x"}"#), Err(ConfigError::Json(_))));
+        assert!(matches!(ProcessorConfig::from_json("[1"), Err(ConfigError::Json(_))));
     }
 
     #[test]

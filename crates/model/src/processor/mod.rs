@@ -113,10 +113,7 @@ impl ImageProcessor {
     /// # Errors
     /// As [`Self::grid`].
     pub fn image_frame(&self, width: u32, height: u32) -> Result<ImageFrame, ProcessorError> {
-        Ok(ImageFrame {
-            original: (width, height),
-            model: self.model_size(width, height)?,
-        })
+        Ok(ImageFrame { original: (width, height), model: self.model_size(width, height)? })
     }
 
     /// The (width, height) in pixels after resizing.
@@ -130,38 +127,28 @@ impl ImageProcessor {
         let whole = |side: u32| side > 0 && side.is_multiple_of(factor);
         match whole(width) && whole(height) {
             true => Ok((width, height)),
-            false => Err(ProcessorError::NotMultiple {
-                width,
-                height,
-                factor,
-            }),
+            false => Err(ProcessorError::NotMultiple { width, height, factor }),
         }
     }
 
     /// Looks up every level and lays the patches out in merge-block order.
     fn patchify(&self, pixels: &[u8], (width, height): (u32, u32)) -> Patches {
-        let ProcessorConfig {
-            patch_size: patch,
-            temporal_patch_size: frames,
-            merge_size: merge,
-            ..
-        } = self.config;
+        let ProcessorConfig { patch_size: patch, temporal_patch_size: frames, merge_size: merge, .. } =
+            self.config;
         let (width, height) = (width as usize, height as usize);
         let grid = [1, height / patch, width / patch];
         let row_len = 3 * frames * patch * patch;
         let mut rows = vec![0.0; grid[1] * grid[2] * row_len];
         // A band is one line of merge blocks: contiguous rows of pixels in, contiguous patches out.
         let bands = rows.par_chunks_mut(merge * grid[2] * row_len);
-        bands
-            .zip(pixels.par_chunks(merge * patch * width * 3))
-            .for_each(|(out, band)| {
-                for (index, row) in out.chunks_exact_mut(row_len).enumerate() {
-                    let (block, inside) = (index / (merge * merge), index % (merge * merge));
-                    let (down, across) = (inside / merge, block * merge + inside % merge);
-                    let corner = (down * patch * width + across * patch) * 3;
-                    self.fill_patch(row, &band[corner..], width);
-                }
-            });
+        bands.zip(pixels.par_chunks(merge * patch * width * 3)).for_each(|(out, band)| {
+            for (index, row) in out.chunks_exact_mut(row_len).enumerate() {
+                let (block, inside) = (index / (merge * merge), index % (merge * merge));
+                let (down, across) = (inside / merge, block * merge + inside % merge);
+                let corner = (down * patch * width + across * patch) * 3;
+                self.fill_patch(row, &band[corner..], width);
+            }
+        });
         Patches { rows, row_len, grid }
     }
 
@@ -173,10 +160,7 @@ impl ImageProcessor {
         let (green, blue) = rest.split_at_mut(rest.len() / 2);
         for (y, line) in pixels.chunks(width * 3).take(patch).enumerate() {
             let to = y * patch..(y + 1) * patch;
-            let targets = red[to.clone()]
-                .iter_mut()
-                .zip(&mut green[to.clone()])
-                .zip(&mut blue[to]);
+            let targets = red[to.clone()].iter_mut().zip(&mut green[to.clone()]).zip(&mut blue[to]);
             for (((r, g), b), pixel) in targets.zip(line.chunks_exact(3)) {
                 *r = self.levels[0][usize::from(pixel[0])];
                 *g = self.levels[1][usize::from(pixel[1])];
@@ -186,9 +170,7 @@ impl ImageProcessor {
         // A still image is the same frame repeated.
         for channel in [red, green, blue] {
             let (first, others) = channel.split_at_mut(area);
-            others
-                .chunks_exact_mut(area)
-                .for_each(|frame| frame.copy_from_slice(first));
+            others.chunks_exact_mut(area).for_each(|frame| frame.copy_from_slice(first));
         }
     }
 }
@@ -196,11 +178,7 @@ impl ImageProcessor {
 /// The value of each level of `channel`, in the order of f32 operations that `transformers` uses: mean
 /// and deviation are brought to levels first, then subtracted and divided.
 fn level_table(config: &ProcessorConfig, channel: usize) -> [f32; 256] {
-    let to_levels = if config.do_rescale {
-        (1.0 / config.rescale_factor) as f32
-    } else {
-        1.0
-    };
+    let to_levels = if config.do_rescale { (1.0 / config.rescale_factor) as f32 } else { 1.0 };
     let mean = config.image_mean[channel] as f32 * to_levels;
     let std = config.image_std[channel] as f32 * to_levels;
     std::array::from_fn(|level| match (config.do_normalize, config.do_rescale) {
@@ -221,20 +199,12 @@ mod tests {
 
     /// Levels unchanged, so that rows can be read as pixels.
     fn raw() -> ProcessorConfig {
-        ProcessorConfig {
-            do_rescale: false,
-            do_normalize: false,
-            ..ProcessorConfig::default()
-        }
+        ProcessorConfig { do_rescale: false, do_normalize: false, ..ProcessorConfig::default() }
     }
 
     #[test]
     fn patches_go_block_by_block() {
-        let config = ProcessorConfig {
-            patch_size: 2,
-            min_pixels: 16,
-            ..raw()
-        };
+        let config = ProcessorConfig { patch_size: 2, min_pixels: 16, ..raw() };
         let picture = image(8, 4);
         let patches = ImageProcessor::new(config).unwrap().process(&picture).unwrap();
         assert_eq!((patches.grid, patches.row_len), ([1, 2, 4], 24));
@@ -258,10 +228,7 @@ mod tests {
             let frame = processor.image_frame(width, height).unwrap();
             assert_eq!(frame.original, (width, height));
             assert_eq!(frame.model, (grid[2] as u32 * 14, grid[1] as u32 * 14));
-            assert_eq!(
-                processor.token_count(width, height).unwrap() * 4,
-                grid[1] * grid[2]
-            );
+            assert_eq!(processor.token_count(width, height).unwrap() * 4, grid[1] * grid[2]);
         }
         assert_eq!(processor.token_count(112, 112).unwrap(), 16);
     }
@@ -269,25 +236,12 @@ mod tests {
     #[test]
     fn impossible_sizes_are_refused() {
         let processor = ImageProcessor::new(ProcessorConfig::default()).unwrap();
-        assert!(matches!(
-            processor.process(&image(201, 1)),
-            Err(ProcessorError::AspectRatio(_))
-        ));
-        assert!(matches!(
-            processor.grid(0, 5),
-            Err(ProcessorError::AspectRatio(_))
-        ));
-        let fixed = ProcessorConfig {
-            do_resize: false,
-            ..raw()
-        };
+        assert!(matches!(processor.process(&image(201, 1)), Err(ProcessorError::AspectRatio(_))));
+        assert!(matches!(processor.grid(0, 5), Err(ProcessorError::AspectRatio(_))));
+        let fixed = ProcessorConfig { do_resize: false, ..raw() };
         let processor = ImageProcessor::new(fixed).unwrap();
         assert_eq!(processor.grid(28, 56).unwrap(), [1, 4, 2]);
-        let refused = ProcessorError::NotMultiple {
-            width: 28,
-            height: 30,
-            factor: 28,
-        };
+        let refused = ProcessorError::NotMultiple { width: 28, height: 30, factor: 28 };
         assert_eq!(processor.process(&image(28, 30)), Err(refused));
         assert!(processor.grid(0, 28).is_err());
     }
@@ -295,20 +249,12 @@ mod tests {
     #[test]
     fn levels_follow_the_switches() {
         let on = ProcessorConfig::default();
-        let off = ProcessorConfig {
-            do_normalize: false,
-            ..on.clone()
-        };
+        let off = ProcessorConfig { do_normalize: false, ..on.clone() };
         assert_eq!(level_table(&off, 0)[255], 255.0 * (1.0 / 255.0f32));
         assert_eq!(level_table(&raw(), 2)[7], 7.0);
         let white = (1.0 - on.image_mean[1]) / on.image_std[1];
         assert!((f64::from(level_table(&on, 1)[255]) - white).abs() < 1e-6);
-        let plain = ProcessorConfig {
-            do_rescale: false,
-            image_mean: [8.0; 3],
-            image_std: [2.0; 3],
-            ..on
-        };
+        let plain = ProcessorConfig { do_rescale: false, image_mean: [8.0; 3], image_std: [2.0; 3], ..on };
         assert_eq!(level_table(&plain, 0)[10], 1.0);
     }
 }

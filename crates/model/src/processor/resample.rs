@@ -55,10 +55,7 @@ impl Axis {
         let fits = |bits: u32| largest * f64::from(1u32 << bits) + 0.5 < f64::from(1u32 << 15);
         let bits = (1..=22).take_while(|&bits| fits(bits)).last().unwrap_or(1);
         let unit = f64::from(1u32 << bits);
-        let weights = exact
-            .iter()
-            .map(|weight| (weight * unit).round() as i16)
-            .collect();
+        let weights = exact.iter().map(|weight| (weight * unit).round() as i16).collect();
         Self { spans, weights, bits }
     }
 
@@ -100,21 +97,18 @@ fn cubic(x: f64) -> f64 {
 fn across(pixels: &[u8], width: usize, axis: &Axis) -> Vec<u8> {
     let line = axis.spans.len() * 3;
     let mut out = vec![0; pixels.len() / (width * 3) * line];
-    let rows = out
-        .par_chunks_exact_mut(line)
-        .zip(pixels.par_chunks_exact(width * 3));
-    rows.with_min_len(BYTES_PER_TASK.div_ceil(line))
-        .for_each(|(to, from)| {
-            for (pixel, (start, weights)) in to.chunks_exact_mut(3).zip(axis.outputs()) {
-                let mut sum = [axis.half(); 3];
-                for (source, &weight) in from[start * 3..].chunks_exact(3).zip(weights) {
-                    sum[0] += i32::from(weight) * i32::from(source[0]);
-                    sum[1] += i32::from(weight) * i32::from(source[1]);
-                    sum[2] += i32::from(weight) * i32::from(source[2]);
-                }
-                pixel.copy_from_slice(&sum.map(|sum| axis.level(sum)));
+    let rows = out.par_chunks_exact_mut(line).zip(pixels.par_chunks_exact(width * 3));
+    rows.with_min_len(BYTES_PER_TASK.div_ceil(line)).for_each(|(to, from)| {
+        for (pixel, (start, weights)) in to.chunks_exact_mut(3).zip(axis.outputs()) {
+            let mut sum = [axis.half(); 3];
+            for (source, &weight) in from[start * 3..].chunks_exact(3).zip(weights) {
+                sum[0] += i32::from(weight) * i32::from(source[0]);
+                sum[1] += i32::from(weight) * i32::from(source[1]);
+                sum[2] += i32::from(weight) * i32::from(source[2]);
             }
-        });
+            pixel.copy_from_slice(&sum.map(|sum| axis.level(sum)));
+        }
+    });
     out
 }
 
@@ -123,10 +117,7 @@ fn down(pixels: &[u8], width: usize, axis: &Axis) -> Vec<u8> {
     let line = width * 3;
     let mut out = vec![0; axis.spans.len() * line];
     let outputs: Vec<_> = axis.outputs().collect();
-    let rows = out
-        .par_chunks_exact_mut(line)
-        .zip(outputs)
-        .with_min_len(BYTES_PER_TASK.div_ceil(line));
+    let rows = out.par_chunks_exact_mut(line).zip(outputs).with_min_len(BYTES_PER_TASK.div_ceil(line));
     rows.for_each_init(Vec::new, |sums, (to, (start, weights))| {
         sums.clear();
         sums.resize(line, axis.half());
@@ -148,10 +139,7 @@ mod tests {
 
     #[test]
     fn kernel_by_hand() {
-        assert_eq!(
-            (cubic(0.0), cubic(1.0), cubic(-2.0), cubic(5.0)),
-            (1.0, 0.0, 0.0, 0.0)
-        );
+        assert_eq!((cubic(0.0), cubic(1.0), cubic(-2.0), cubic(5.0)), (1.0, 0.0, 0.0, 0.0));
         assert_eq!((cubic(0.5), cubic(-1.5)), (0.5625, -0.0625));
     }
 
@@ -161,15 +149,9 @@ mod tests {
             let axis = Axis::new(from, to);
             assert_eq!(axis.spans.len(), to);
             for (start, weights) in axis.outputs() {
-                assert!(
-                    !weights.is_empty() && start + weights.len() <= from,
-                    "{from} to {to}"
-                );
+                assert!(!weights.is_empty() && start + weights.len() <= from, "{from} to {to}");
                 let sum: i32 = weights.iter().map(|&weight| i32::from(weight)).sum();
-                assert!(
-                    (sum - (1 << axis.bits)).abs() <= weights.len() as i32,
-                    "{from} to {to}"
-                );
+                assert!((sum - (1 << axis.bits)).abs() <= weights.len() as i32, "{from} to {to}");
             }
         }
     }
@@ -195,16 +177,12 @@ mod tests {
         assert_eq!(tall, bicubic(&pixels, (31, 17), (28, 56)));
         for (column, (start, weights)) in x.outputs().enumerate() {
             let taps = weights.iter().enumerate();
-            let sum: i32 = taps
-                .map(|(i, &w)| i32::from(w) * at(&pixels, 31, start + i, 9, 1))
-                .sum();
+            let sum: i32 = taps.map(|(i, &w)| i32::from(w) * at(&pixels, 31, start + i, 9, 1)).sum();
             assert_eq!(at(&wide, 28, column, 9, 1), i32::from(x.level(sum + x.half())));
         }
         for (row, (start, weights)) in y.outputs().enumerate() {
             let taps = weights.iter().enumerate();
-            let sum: i32 = taps
-                .map(|(i, &w)| i32::from(w) * at(&wide, 28, 5, start + i, 2))
-                .sum();
+            let sum: i32 = taps.map(|(i, &w)| i32::from(w) * at(&wide, 28, 5, start + i, 2)).sum();
             assert_eq!(at(&tall, 28, 5, row, 2), i32::from(y.level(sum + y.half())));
         }
     }

@@ -34,10 +34,7 @@ pub fn smart_resize(
     }
     let (h, w, side) = (f64::from(height), f64::from(width), f64::from(factor));
     let (min, max) = (min_pixels as f64, max_pixels as f64);
-    let rounded = (
-        (h / side).round_ties_even() * side,
-        (w / side).round_ties_even() * side,
-    );
+    let rounded = ((h / side).round_ties_even() * side, (w / side).round_ties_even() * side);
     // The order of the divisions below decides ties, so it must stay.
     let (h, w) = if rounded.0 * rounded.1 > max {
         let shrink = (h * w / max).sqrt();
@@ -75,13 +72,7 @@ mod tests {
     #[test]
     fn thin_images_are_refused_beyond_200() {
         assert!(smart_resize(1, 200, 28, MIN, MAX).is_ok());
-        assert_eq!(
-            smart_resize(1, 201, 28, MIN, MAX),
-            Err(AspectRatioError {
-                width: 201,
-                height: 1
-            })
-        );
+        assert_eq!(smart_resize(1, 201, 28, MIN, MAX), Err(AspectRatioError { width: 201, height: 1 }));
         assert!(smart_resize(u32::MAX, 1, 28, MIN, MAX).is_err());
         assert!(smart_resize(0, 0, 28, MIN, MAX).is_err());
     }

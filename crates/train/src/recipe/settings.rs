@@ -107,7 +107,8 @@ pub struct EvalSettings {
     pub seed: u64,
     /// Temperature of sampling; 0 takes the likeliest token. Default 1.
     pub temperature: f64,
-    /// Steps between evaluations; 0: only before and after each stage. Default 0.
+    /// Steps between evaluations; 0: only before the first stage and after the last.
+    /// Default 0.
     pub every: u64,
     /// Most tokens of a response. Default: as in the last RL stage, else 256.
     pub max_tokens: usize,

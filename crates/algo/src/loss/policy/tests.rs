@@ -1,12 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
-const CLIP: PolicyConfig = PolicyConfig {
-    clip_low: 0.2,
-    clip_high: 0.3,
-    kl_coef: 0.0,
-    aggregation: Aggregation::TokenMean,
-};
+const CLIP: PolicyConfig =
+    PolicyConfig { clip_low: 0.2, clip_high: 0.3, kl_coef: 0.0, aggregation: Aggregation::TokenMean };
 const KL: PolicyConfig = PolicyConfig { kl_coef: 0.5, ..CLIP };
 
 /// Owned inputs, so that tests can change them.
@@ -101,21 +97,14 @@ fn the_clip_has_four_sides() {
     near(m.clip_fraction_high, 1.0 / 6.0);
     near(m.clip_fraction, 2.0 / 6.0);
     // −(ln 1.1 + 2 ln 1.5 + 2 ln 0.5) / 6
-    near(
-        m.ppo_kl,
-        -(0.0953101798 + 2.0 * 0.4054651081 - 2.0 * std::f64::consts::LN_2) / 6.0,
-    );
+    near(m.ppo_kl, -(0.0953101798 + 2.0 * 0.4054651081 - 2.0 * std::f64::consts::LN_2) / 6.0);
     near(m.kl.unwrap(), 0.0);
 }
 
 #[test]
 fn the_gradient_passes_on_the_edge_of_the_clip() {
     // With clips of 0 and equal log-probs the ratio 1 is the edge itself, on both sides.
-    let cfg = PolicyConfig {
-        clip_low: 0.0,
-        clip_high: 0.0,
-        ..CLIP
-    };
+    let cfg = PolicyConfig { clip_low: 0.0, clip_high: 0.0, ..CLIP };
     for advantage in [2.0, -2.0] {
         let loss = Batch::of(&[(1.0, advantage)]).loss(&cfg);
         assert_eq!(loss.d_logprob[0], -advantage);
@@ -133,35 +122,11 @@ fn k3_by_hand() {
     let down = k3(-1.0, -1.0 - ln2);
     near(down.value, 0.193147181);
     near(down.derivative, 0.5);
-    assert_eq!(
-        k3(-1.0, -1.0),
-        TokenLoss {
-            value: 0.0,
-            derivative: 0.0
-        }
-    );
+    assert_eq!(k3(-1.0, -1.0), TokenLoss { value: 0.0, derivative: 0.0 });
     // e³ − 4 = 16.09 and, the other way, 20 + e⁻²⁰ − 1: both cut.
-    assert_eq!(
-        k3(-4.0, -1.0),
-        TokenLoss {
-            value: 10.0,
-            derivative: 0.0
-        }
-    );
-    assert_eq!(
-        k3(0.0, -20.0),
-        TokenLoss {
-            value: 10.0,
-            derivative: 0.0
-        }
-    );
-    assert_eq!(
-        k3(-3e38, 0.0),
-        TokenLoss {
-            value: 10.0,
-            derivative: 0.0
-        }
-    );
+    assert_eq!(k3(-4.0, -1.0), TokenLoss { value: 10.0, derivative: 0.0 });
+    assert_eq!(k3(0.0, -20.0), TokenLoss { value: 10.0, derivative: 0.0 });
+    assert_eq!(k3(-3e38, 0.0), TokenLoss { value: 10.0, derivative: 0.0 });
 
     let mut b = Batch::of(&[(1.0, 1.0), (1.0, 1.0)]);
     b.reference[0] += std::f32::consts::LN_2;
@@ -190,24 +155,14 @@ fn aggregations_by_hand() {
 fn an_empty_response_and_an_empty_batch_are_fine() {
     let mut b = Batch::of(&[(1.0, 1.0), (1.0, 3.0)]);
     b.offsets = vec![0, 0, 2, 2];
-    for aggregation in [
-        Aggregation::TokenMean,
-        Aggregation::SequenceMean,
-        Aggregation::Constant(2.0),
-    ] {
+    for aggregation in [Aggregation::TokenMean, Aggregation::SequenceMean, Aggregation::Constant(2.0)] {
         near(b.loss(&PolicyConfig { aggregation, ..CLIP }).value, -2.0);
     }
     let empty = b.sequences(0, 1);
     let loss = policy_loss(&empty.inputs(), &CLIP, 7.0).unwrap();
-    assert_eq!(
-        (loss.value, loss.d_logprob.len(), loss.metrics),
-        (0.0, 0, PolicyMetrics::default())
-    );
+    assert_eq!((loss.value, loss.d_logprob.len(), loss.metrics), (0.0, 0, PolicyMetrics::default()));
     let share = empty.denominator(CLIP.aggregation);
-    assert_eq!(
-        policy_loss(&empty.inputs(), &CLIP, share),
-        Err(LossError::Denominator { value: 0.0 })
-    );
+    assert_eq!(policy_loss(&empty.inputs(), &CLIP, share), Err(LossError::Denominator { value: 0.0 }));
 }
 
 #[test]
@@ -235,19 +190,9 @@ fn entropy_is_passed_on() {
     let b = Batch::of(&[(1.0, 1.0), (1.0, 1.0), (1.0, 1.0)]);
     let entropy = [0.5, 1.5, f32::NAN];
     let weight = [1.0, 1.0, 0.0];
-    let inputs = PolicyInputs {
-        entropy: Some(&entropy),
-        weight: &weight,
-        ..b.inputs()
-    };
-    assert_eq!(
-        policy_loss(&inputs, &CLIP, 2.0).unwrap().metrics.entropy,
-        Some(1.0)
-    );
-    assert_eq!(
-        policy_loss(&b.inputs(), &CLIP, 2.0).unwrap().metrics.entropy,
-        None
-    );
+    let inputs = PolicyInputs { entropy: Some(&entropy), weight: &weight, ..b.inputs() };
+    assert_eq!(policy_loss(&inputs, &CLIP, 2.0).unwrap().metrics.entropy, Some(1.0));
+    assert_eq!(policy_loss(&b.inputs(), &CLIP, 2.0).unwrap().metrics.entropy, None);
 }
 
 #[test]
@@ -268,24 +213,15 @@ fn what_is_not_finite_is_named() {
                 other => panic!("{field}: {other:?}"),
             }
             b.weight[1] = 0.0;
-            assert!(
-                policy_loss(&b.inputs(), &CLIP, 3.0).is_ok(),
-                "masked tokens are not looked at"
-            );
+            assert!(policy_loss(&b.inputs(), &CLIP, 3.0).is_ok(), "masked tokens are not looked at");
         }
     }
     let mut b = Batch::of(&[(1.0, 1.0); 3]);
     b.weight[2] = f32::NAN;
-    assert!(matches!(
-        policy_loss(&b.inputs(), &CLIP, 3.0),
-        Err(LossError::Weight { index: 2, .. })
-    ));
+    assert!(matches!(policy_loss(&b.inputs(), &CLIP, 3.0), Err(LossError::Weight { index: 2, .. })));
     let mut b = Batch::of(&[(1.0, f32::MAX); 2]);
     b.logprob[1] += 0.2;
-    assert_eq!(
-        policy_loss(&b.inputs(), &CLIP, 1.0),
-        Err(LossError::Overflow { index: 1 })
-    );
+    assert_eq!(policy_loss(&b.inputs(), &CLIP, 1.0), Err(LossError::Overflow { index: 1 }));
 }
 
 #[test]
@@ -293,98 +229,39 @@ fn bad_arguments_are_named() {
     let b = Batch::of(&[(1.0, 1.0); 2]);
     let err = |cfg: &PolicyConfig, d| policy_loss(&b.inputs(), cfg, d).unwrap_err();
     for (cfg, setting) in [
-        (
-            PolicyConfig {
-                clip_low: 1.5,
-                ..CLIP
-            },
-            "clip_low",
-        ),
-        (
-            PolicyConfig {
-                clip_low: f64::NAN,
-                ..CLIP
-            },
-            "clip_low",
-        ),
-        (
-            PolicyConfig {
-                clip_high: -0.1,
-                ..CLIP
-            },
-            "clip_high",
-        ),
-        (
-            PolicyConfig {
-                kl_coef: f64::INFINITY,
-                ..CLIP
-            },
-            "kl_coef",
-        ),
-        (
-            PolicyConfig {
-                aggregation: Aggregation::Constant(0.0),
-                ..CLIP
-            },
-            "aggregation.constant",
-        ),
+        (PolicyConfig { clip_low: 1.5, ..CLIP }, "clip_low"),
+        (PolicyConfig { clip_low: f64::NAN, ..CLIP }, "clip_low"),
+        (PolicyConfig { clip_high: -0.1, ..CLIP }, "clip_high"),
+        (PolicyConfig { kl_coef: f64::INFINITY, ..CLIP }, "kl_coef"),
+        (PolicyConfig { aggregation: Aggregation::Constant(0.0), ..CLIP }, "aggregation.constant"),
     ] {
-        assert!(
-            matches!(err(&cfg, 1.0), LossError::Config { name, .. } if name == setting),
-            "{setting}"
-        );
+        assert!(matches!(err(&cfg, 1.0), LossError::Config { name, .. } if name == setting), "{setting}");
     }
     assert_eq!(err(&CLIP, -1.0), LossError::Denominator { value: -1.0 });
-    let no_reference = PolicyInputs {
-        reference_logprob: None,
-        ..b.inputs()
-    };
-    assert_eq!(
-        policy_loss(&no_reference, &KL, 1.0),
-        Err(LossError::MissingReference { kl_coef: 0.5 })
-    );
+    let no_reference = PolicyInputs { reference_logprob: None, ..b.inputs() };
+    assert_eq!(policy_loss(&no_reference, &KL, 1.0), Err(LossError::MissingReference { kl_coef: 0.5 }));
     assert_eq!(policy_loss(&no_reference, &CLIP, 1.0).unwrap().metrics.kl, None);
-    let short = PolicyInputs {
-        advantage: &[1.0],
-        ..b.inputs()
-    };
+    let short = PolicyInputs { advantage: &[1.0], ..b.inputs() };
     assert_eq!(
         policy_loss(&short, &CLIP, 1.0),
-        Err(LossError::Length {
-            name: "advantage",
-            got: 1,
-            expected: 2
-        })
+        Err(LossError::Length { name: "advantage", got: 1, expected: 2 })
     );
-    let offsets = PolicyInputs {
-        offsets: &[0, 1],
-        ..b.inputs()
-    };
-    assert_eq!(
-        policy_loss(&offsets, &CLIP, 1.0),
-        Err(LossError::Offsets { tokens: 2 })
-    );
+    let offsets = PolicyInputs { offsets: &[0, 1], ..b.inputs() };
+    assert_eq!(policy_loss(&offsets, &CLIP, 1.0), Err(LossError::Offsets { tokens: 2 }));
 }
 
 #[test]
 fn reads_its_config() {
     let cfg: PolicyConfig =
         serde_json::from_str(r#"{"clip_high": 0.28, "aggregation": "sequence_mean"}"#).unwrap();
-    let want = PolicyConfig {
-        clip_high: 0.28,
-        aggregation: Aggregation::SequenceMean,
-        ..PolicyConfig::default()
-    };
+    let want =
+        PolicyConfig { clip_high: 0.28, aggregation: Aggregation::SequenceMean, ..PolicyConfig::default() };
     assert_eq!(cfg, want);
     assert!(serde_json::from_str::<PolicyConfig>(r#"{"clip": 0.2}"#).is_err());
 }
 
 fn aggregations() -> impl Strategy<Value = Aggregation> {
-    prop::sample::select(vec![
-        Aggregation::TokenMean,
-        Aggregation::SequenceMean,
-        Aggregation::Constant(5.0),
-    ])
+    prop::sample::select(vec![Aggregation::TokenMean, Aggregation::SequenceMean, Aggregation::Constant(5.0)])
 }
 
 /// Up to five sequences, empty ones among them; the first token of the batch always counts.
