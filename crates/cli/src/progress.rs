@@ -23,7 +23,8 @@ impl Progress {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_PROGRESS").is_none();
         let bar = terminal.then(|| {
             let bar = ProgressBar::new(total);
-            let style = ProgressStyle::with_template("{prefix:>10} {wide_bar} {pos}/{len} {eta}\n           {msg}");
+            let style =
+                ProgressStyle::with_template("{prefix:>10} {wide_bar} {pos}/{len} {eta}\n           {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_prefix(name.to_string());
             bar

@@ -183,6 +183,26 @@ fn what_would_not_open_is_not_written() {
 }
 
 #[test]
+fn patches_for_another_vision_tower_are_refused() {
+    let model = Model::new();
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("model");
+    model.write(&target, false).unwrap();
+    let path = target.join("preprocessor_config.json");
+    let good: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    for (field, value) in [("patch_size", 14), ("temporal_patch_size", 2), ("merge_size", 2)] {
+        let mut other = good.clone();
+        other[field] = (2 * value).into();
+        fs::write(&path, other.to_string()).unwrap();
+        let error = HfFolder::open(&target).unwrap_err().to_string();
+        let expected = format!("`{field}` is {}, but config.json says {value}", 2 * value);
+        assert!(error.ends_with(&expected), "{error}");
+    }
+    fs::write(&path, good.to_string()).unwrap();
+    HfFolder::open(&target).unwrap();
+}
+
+#[test]
 fn missing_files_are_named() {
     let model = Model::new();
     let parent = tempfile::tempdir().unwrap();
@@ -199,6 +219,7 @@ fn missing_files_are_named() {
         fs::remove_file(target.join(file)).unwrap();
         let error = HfFolder::open(&target).unwrap_err().to_string();
         assert!(error.contains(part), "{file}: {error}");
+        assert_eq!(error.matches(target.to_str().unwrap()).count(), 1, "named once: {error}");
         for damaged in [&b""[..], b"\xFF\xFE", b"[1]", &bytes[..bytes.len() / 2]] {
             fs::write(target.join(file), damaged).unwrap();
             // Half a template can be a whole template, of another kind.

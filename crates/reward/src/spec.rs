@@ -202,6 +202,7 @@ mod tests {
             trajectory: Trajectory::new(5),
             scores: Vec::new(),
             env_return,
+            env_score: env_return,
             outcome: Outcome::Failure,
             images: BTreeMap::new(),
         }

@@ -3,6 +3,7 @@
 //! A recipe resolves into stages; a stage is a loop of draw, score, advantage, loss, update.
 #![forbid(unsafe_code)]
 
+mod check;
 mod error;
 mod fresh;
 mod mixture;
@@ -13,6 +14,7 @@ mod run_dir;
 mod sft;
 mod step;
 
+pub use check::check_prompts;
 pub use error::TrainError;
 pub use fresh::{fresh_tiny, open_model};
 pub use mixture::{allot, starts};

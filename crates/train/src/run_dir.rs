@@ -28,6 +28,12 @@ pub enum RunDirError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is something else than a run in it.
+    #[error("{path} exists and holds no recipe.toml, so it is not a run; it will not be overwritten")]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file could not be written.
     #[error("cannot write {path}: {source}")]
     Write {
@@ -57,21 +63,33 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// Checks that [`RunDir::create`] may use the directory; gives whether an earlier run is in it.
+    ///
+    /// # Errors
+    /// [`RunDirError::Exists`] when it holds something and `overwrite` is off; [`RunDirError::NotARun`] when
+    /// it is on, but what it holds is no run.
+    pub fn check(path: &Path, overwrite: bool) -> Result<bool, RunDirError> {
+        let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        let path_buf = || path.to_path_buf();
+        match occupied {
+            true if !overwrite => Err(RunDirError::Exists { path: path_buf() }),
+            // Only a directory that looks like a run is ever removed.
+            true if !path.join("recipe.toml").is_file() => Err(RunDirError::NotARun { path: path_buf() }),
+            occupied => Ok(occupied),
+        }
+    }
+
     /// Makes the directory and its folders. With `overwrite`, what an earlier run left is removed first.
     ///
     /// # Errors
-    /// [`RunDirError::Exists`] when it holds something and `overwrite` is off.
+    /// As [`RunDir::check`], and [`RunDirError::Write`].
     pub fn create(path: &Path, overwrite: bool) -> Result<Self, RunDirError> {
-        let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        let occupied = Self::check(path, overwrite)?;
         let write = |path: &Path| {
             let path = path.to_path_buf();
             move |source| RunDirError::Write { path, source }
         };
         if occupied {
-            // Only a directory that looks like a run is ever removed.
-            if !overwrite || !path.join("recipe.toml").is_file() {
-                return Err(RunDirError::Exists { path: path.to_path_buf() });
-            }
             fs::remove_dir_all(path).map_err(write(path))?;
         }
         for folder in ["episodes/images", "checkpoints"] {
@@ -157,7 +175,7 @@ mod tests {
         fs::write(path.join("thesis.txt"), "mine").unwrap();
         assert!(matches!(RunDir::create(&path, false), Err(RunDirError::Exists { .. })));
         assert!(
-            matches!(RunDir::create(&path, true), Err(RunDirError::Exists { .. })),
+            matches!(RunDir::create(&path, true), Err(RunDirError::NotARun { .. })),
             "not a run: never removed"
         );
         assert_eq!(fs::read_to_string(path.join("thesis.txt")).unwrap(), "mine");

@@ -10,8 +10,11 @@ use eyas_gym::{
 };
 use serde_json::{Value, json};
 
-/// Arguments of `eyas gym`.
+use super::columns::write_columns;
+
+/// The environments: what there is, and what each of them wants
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  eyas gym list\n  eyas gym show 2048")]
 pub(crate) struct GymArgs {
     #[command(subcommand)]
     command: GymCommand,
@@ -74,7 +77,7 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         let knobs = e.spec.knobs.len().to_string();
         [e.spec.id.to_string(), e.spec.title.to_string(), axes(e.spec).join(", "), knobs]
     }));
-    write_columns(&rows, "", out)
+    Ok(write_columns(&rows, "", out)?)
 }
 
 fn show(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -148,21 +151,6 @@ fn range(knob: &KnobSpec) -> (String, String) {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
-}
-
-/// Left-aligned columns two blanks apart.
-fn write_columns<const N: usize>(
-    rows: &[[String; N]],
-    indent: &str,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    for row in rows {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, w)| format!("{cell:<w$}")).collect();
-        writeln!(out, "{indent}{}", cells.join("  ").trim_end())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

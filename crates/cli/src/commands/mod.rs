@@ -1,12 +1,41 @@
 //! The verbs.
 
+mod chat;
+mod columns;
+mod conversation;
+mod eval;
+mod generate;
+mod gym;
+mod model;
+mod model_player;
+mod open;
+mod pictures;
+mod play;
+mod play_frames;
+mod play_human;
+mod play_knobs;
+mod play_terminal;
+mod recipe;
+mod recipe_list;
+mod response_args;
+mod score;
 mod train;
 
+use std::io::{self, Write};
+
 use clap::{Parser, Subcommand};
+use eyas_rollout::Agent;
+
+use model_player::ModelPlayer;
+use play::{Console, PlayArgs, PolicyChoice, pictures_allowed};
 
 /// Train vision-language models to see, reason and act.
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Example:\n  \
+    eyas train recipes/quickstart.toml\n  \
+    eyas eval runs/quickstart-seed1/checkpoints/final --env 2048\n  \
+    eyas play sokoban")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -15,12 +44,43 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(train::TrainArgs),
+    Eval(eval::EvalArgs),
+    Play(PlayArgs),
+    Chat(chat::ChatArgs),
+    Score(score::ScoreArgs),
+    Gym(gym::GymArgs),
+    Recipe(recipe::RecipeArgs),
+    Model(model::ModelArgs),
 }
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
     match cli.command {
-        Command::Train(args) => train::run(&args),
+        Command::Train(args) => {
+            // It prints by itself.
+            drop(out);
+            train::run(&args)
+        }
+        Command::Eval(args) => eval::run(&args, &mut out),
+        Command::Play(args) => play(&args, &mut out),
+        Command::Chat(args) => chat::run(&args, &mut out),
+        Command::Score(args) => score::run(&args, &mut out),
+        Command::Gym(args) => gym::run(&args, &mut out),
+        Command::Recipe(args) => recipe::run(&args, &mut out),
+        Command::Model(args) => model::run(&args, &mut out),
     }
+}
+
+/// Plays at the terminal, with the model loaded where one is to play.
+fn play(args: &PlayArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut input = io::stdin().lock();
+    let mut console = Console { input: &mut input, out, pictures: pictures_allowed() };
+    let PolicyChoice::Model(path) = args.policy() else { return play::run(args, &mut console, None) };
+    let config = args.episode.config()?;
+    args.check()?;
+    let model = open::open_model(&path)?;
+    let mut player = ModelPlayer::new(Agent::of(&model), config, args.seed());
+    play::run(args, &mut console, Some(&mut |game, turn| player.respond(game, turn)))
 }
 
 /// Sizes the thread pool that everything shares.

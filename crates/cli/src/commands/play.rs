@@ -15,6 +15,7 @@ use super::play_frames::Frames;
 use super::play_human::{Choice, ask, greet};
 use super::play_knobs;
 use super::play_terminal::half_blocks;
+use super::response_args::EpisodeArgs;
 
 /// Random games behind the lower reference of a normalised score.
 const RANDOM_GAMES: u64 = 32;
@@ -31,7 +32,8 @@ const COLUMNS: u32 = 64;
     eyas play sokoban\n  \
     eyas play 2048 --policy oracle --gif 2048.gif --scale 2\n  \
     eyas play frozen-lake --policy random --episodes 20 --json\n  \
-    eyas play frozen-lake --set size=6 --set slippery=0.2 --seed 4")]
+    eyas play frozen-lake --set size=6 --set slippery=0.2 --seed 4\n  \
+    eyas play 2048 --policy models/tiny --temperature 0 --json")]
 pub(crate) struct PlayArgs {
     /// The environment's id, as `eyas gym list` prints it
     env: String,
@@ -59,6 +61,8 @@ pub(crate) struct PlayArgs {
     /// Side of a picture's pixel in frames and GIF
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=32))]
     scale: u32,
+    #[command(flatten, next_help_heading = "With the folder of a model")]
+    pub(crate) episode: EpisodeArgs,
 }
 
 /// Who plays, as the command line says.
@@ -89,11 +93,20 @@ impl PlayArgs {
     pub(crate) fn seed(&self) -> Seed {
         Seed::new(self.seed)
     }
+
+    /// Checks what can be checked before a model is loaded.
+    ///
+    /// # Errors
+    /// When the environment or a knob is refused.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        play_knobs::knobs(&find(&self.env)?, &self.set).map(drop)
+    }
 }
 
 /// A model behind a function: gets the game and the number of the turn (from 0, a new episode starts at
-/// 0), gives the whole response text. Its last closed `<answer>` is played.
-pub(crate) type ModelPolicy<'a> = dyn FnMut(&dyn Game, usize) -> anyhow::Result<String> + 'a;
+/// 0), gives the whole response text, or `None` when its context is full. The last closed `<answer>` of a
+/// response is played.
+pub(crate) type ModelPolicy<'a> = dyn FnMut(&dyn Game, usize) -> anyhow::Result<Option<String>> + 'a;
 
 /// The streams a game talks through.
 pub(crate) struct Console<'a> {
@@ -167,6 +180,7 @@ pub(crate) fn run(
             episode: index as usize,
             turns: Vec::new(),
             frames: &mut frames,
+            cut: false,
             pictures: console.pictures && !args.json,
         };
         let quit = match &policy {
@@ -226,7 +240,7 @@ fn print(played: &Played<'_>, json: bool, out: &mut dyn Write) -> anyhow::Result
     let outcome = match played.outcome {
         Some(Outcome::Success) => "success",
         Some(Outcome::Failure) => "failure",
-        Some(Outcome::Truncated) => "out of turns",
+        Some(Outcome::Truncated) => "cut off",
         None => "stopped",
     };
     let normalised = played.normalised.map_or_else(|| "n/a".into(), |n| format!("{n:.3}"));
@@ -258,6 +272,8 @@ struct Table<'a> {
     episode: usize,
     turns: Vec<PlayedTurn>,
     frames: &'a mut Frames,
+    /// The model's context had no room for another turn.
+    cut: bool,
     pictures: bool,
 }
 
@@ -316,7 +332,10 @@ impl Table<'_> {
     fn model(&mut self, model: &mut ModelPolicy<'_>) -> anyhow::Result<bool> {
         while self.game.status() == Status::Running {
             self.frame()?;
-            let text = model(self.game.as_ref(), self.turns.len())?;
+            let Some(text) = model(self.game.as_ref(), self.turns.len())? else {
+                self.cut = true;
+                break;
+            };
             let answer = Response::parse(&text).block("answer").map(|b| b.text.to_string());
             match answer {
                 Some(answer) => self.play(&answer, Some(text)),
@@ -396,7 +415,7 @@ impl Table<'_> {
             knobs: knobs.values(),
             outcome: match self.game.status() {
                 Status::Done(outcome) => Some(outcome),
-                Status::Running => None,
+                Status::Running => self.cut.then_some(Outcome::Truncated),
             },
             score,
             env_return: self.turns.iter().map(|t| f64::from(t.reward)).sum(),

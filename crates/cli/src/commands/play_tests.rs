@@ -105,11 +105,11 @@ fn a_model_is_read_by_its_answer() {
     let mut seen = Vec::new();
     let mut model = |game: &dyn Game, turn: usize| {
         seen.push(turn);
-        Ok(match turn {
+        Ok(Some(match turn {
             0 => "no idea".to_string(),
             1 => "<answer>fly</answer>".to_string(),
             _ => format!("<think>x</think><answer>{}</answer>", game.oracle()),
-        })
+        }))
     };
     let out = play("frozen-lake --seed 3 --policy some/folder --json", "", Some(&mut model)).unwrap();
     let row: Value = serde_json::from_str(&out).unwrap();
@@ -119,7 +119,12 @@ fn a_model_is_read_by_its_answer() {
     assert!(row["turns"][1]["error"].as_str().unwrap().contains("grammar"));
     assert!(row["turns"][2]["action"].is_string() && row["policy"] == "some/folder");
 
-    let mut broken = |_: &dyn Game, _: usize| -> anyhow::Result<String> { bail!("out of memory") };
+    let mut full =
+        |game: &dyn Game, turn: usize| Ok((turn < 1).then(|| format!("<answer>{}</answer>", game.oracle())));
+    let out = play("frozen-lake --seed 3 --policy x", "", Some(&mut full)).unwrap();
+    assert!(out.contains("cut off after 1 turn,"), "{out}");
+
+    let mut broken = |_: &dyn Game, _: usize| -> anyhow::Result<Option<String>> { bail!("out of memory") };
     let error = play("frozen-lake --policy x", "", Some(&mut broken)).unwrap_err();
     assert_eq!(error.to_string(), "out of memory");
 }

@@ -12,10 +12,11 @@ use eyas_eval::{EnvSummary, EvalConfig, EvalEnv, Evaluation, Summary, evaluate, 
 use eyas_model::hf::WeightDtype;
 use eyas_model::{Sampling, Vlm};
 use eyas_rollout::Agent;
-use eyas_train::recipe::{Recipe, SaveDtype, Stage};
-use eyas_train::{RunDir, StepReport, TrainError, open_model, run_rl, run_sft};
+use eyas_train::recipe::{ModelSource, Recipe, SaveDtype, Stage};
+use eyas_train::{RunDir, StepReport, TrainError, check_prompts, open_model, run_rl, run_sft};
 use serde_json::Value;
 
+use super::open::named;
 use crate::progress::Progress;
 
 /// Train a model as a recipe says.
@@ -54,7 +55,12 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let recipe = Recipe::load(&args.recipe, args.scale.as_deref(), &args.sets)?;
     let name = args.recipe.file_stem().map_or("recipe".into(), |s| s.to_string_lossy().into_owned());
     let path = args.run.clone().unwrap_or_else(|| PathBuf::from(format!("runs/{name}-seed{}", recipe.seed)));
-    let mut model = open_model(&recipe)?;
+    RunDir::check(&path, args.overwrite)?;
+    let mut model = match &recipe.model.source {
+        ModelSource::Folder { path } => named(path, open_model(&recipe))?,
+        ModelSource::Preset { .. } => open_model(&recipe)?,
+    };
+    check_prompts(&model, &recipe)?;
     let mut run = RunDir::create(&path, args.overwrite)?;
     run.write("recipe.toml", &recipe.to_toml()?)?;
     eprintln!(
@@ -126,7 +132,11 @@ struct Log<'a> {
 }
 
 fn run_stage(
-    model: &mut Vlm, recipe: &Recipe, index: usize, stage: &Stage, log: &mut Log<'_>,
+    model: &mut Vlm,
+    recipe: &Recipe,
+    index: usize,
+    stage: &Stage,
+    log: &mut Log<'_>,
 ) -> anyhow::Result<()> {
     let seed = recipe.train_seed().split("stage", index as u64);
     let style = recipe.prompt.style;
@@ -189,7 +199,9 @@ fn line(metrics: &MetricLine) -> String {
         }
     }
     for (key, value) in metrics {
-        if let (Some(env), Some(score)) = (key.strip_prefix("env/").and_then(|k| k.strip_suffix("/normalised")), value.as_f64()) {
+        if let (Some(env), Some(score)) =
+            (key.strip_prefix("env/").and_then(|k| k.strip_suffix("/normalised")), value.as_f64())
+        {
             parts.push(format!("{env} {score:.2}"));
         }
     }
@@ -198,7 +210,10 @@ fn line(metrics: &MetricLine) -> String {
 
 /// Measures the model on every evaluation environment, and keeps the episodes in the run directory.
 fn measure(
-    model: &Vlm, recipe: &Recipe, when: &str, run: &mut RunDir,
+    model: &Vlm,
+    recipe: &Recipe,
+    when: &str,
+    run: &mut RunDir,
 ) -> anyhow::Result<BTreeMap<String, Evaluation>> {
     let evaluations = evaluations(model, recipe)?;
     for (name, evaluation) in &evaluations {

@@ -10,6 +10,7 @@ use super::config::{ConfigError, Qwen25VlConfig};
 use super::template::{ChatTemplate, TEMPLATE_FILE, TemplateError};
 use super::tokenizer::{TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, Tokenizer, TokenizerError};
 use super::weights::{Checkpoint, WeightDtype, WeightRef, WeightsError, replace_file, write_weights};
+use crate::processor::{self, ProcessorConfig};
 
 /// The architecture's sizes.
 pub const CONFIG_FILE: &str = "config.json";
@@ -57,7 +58,7 @@ pub enum FolderError {
         reason: String,
     },
     /// `config.json` was refused.
-    #[error("{folder}: {source}")]
+    #[error("{}", within(folder, source))]
     Config {
         /// The folder.
         folder: PathBuf,
@@ -65,7 +66,7 @@ pub enum FolderError {
         source: ConfigError,
     },
     /// The tokenizer was refused.
-    #[error("{folder}: {source}")]
+    #[error("{}", within(folder, source))]
     Tokenizer {
         /// The folder.
         folder: PathBuf,
@@ -73,7 +74,7 @@ pub enum FolderError {
         source: TokenizerError,
     },
     /// The chat template was refused.
-    #[error("{folder}: {source}")]
+    #[error("{}", within(folder, source))]
     Template {
         /// The folder.
         folder: PathBuf,
@@ -103,6 +104,12 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
     },
+}
+
+/// `folder: source`; an error that names a file of the folder is enough by itself.
+fn within(folder: &Path, source: &dyn std::error::Error) -> String {
+    let (folder, text) = (folder.display().to_string(), source.to_string());
+    if text.starts_with(&folder) { text } else { format!("{folder}: {text}") }
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
@@ -147,6 +154,7 @@ impl HfFolder {
             .map_err(|source| FolderError::Template { folder: folder(), source })?;
         check_ids(&config, &tokenizer)
             .map_err(|reason| FolderError::Mismatch { folder: folder(), reason })?;
+        check_patches(&config, path, &preprocessor_json)?;
         let weights = Checkpoint::open(path, &config.tensor_shapes())?;
         Ok(Self { path: folder(), config, tokenizer, template, preprocessor_json, weights })
     }
@@ -212,6 +220,28 @@ fn check_ids(config: &Qwen25VlConfig, tokenizer: &Tokenizer) -> Result<(), Strin
     Ok(())
 }
 
+/// Patches cut for another vision tower would not fit, or stand for other places.
+fn check_patches(config: &Qwen25VlConfig, folder: &Path, json: &str) -> Result<(), FolderError> {
+    let damaged = |e: processor::ConfigError| FolderError::Json {
+        path: folder.join(PREPROCESSOR_FILE),
+        reason: e.to_string(),
+    };
+    let images = ProcessorConfig::from_json(json).map_err(damaged)?;
+    let vision = &config.vision;
+    for (field, of_images, of_vision) in [
+        ("patch_size", images.patch_size, vision.patch_size),
+        ("temporal_patch_size", images.temporal_patch_size, vision.temporal_patch_size),
+        ("merge_size", images.merge_size, vision.spatial_merge_size),
+    ] {
+        if of_images != of_vision {
+            let reason =
+                format!("{PREPROCESSOR_FILE}: `{field}` is {of_images}, but config.json says {of_vision}");
+            return Err(FolderError::Mismatch { folder: folder.into(), reason });
+        }
+    }
+    Ok(())
+}
+
 /// Everything a model folder consists of, to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct ModelFiles<'a> {
@@ -266,6 +296,7 @@ impl ModelFiles<'_> {
         self.config.validate().map_err(|source| FolderError::Config { folder: target.into(), source })?;
         check_ids(self.config, self.tokenizer).map_err(mismatch)?;
         parse(&target.join(PREPROCESSOR_FILE), self.preprocessor_json)?;
+        check_patches(self.config, target, self.preprocessor_json)?;
         let mut given: Vec<(&str, &[usize])> = self.weights.iter().map(|w| (w.name, w.shape)).collect();
         given.sort();
         let shapes = self.config.tensor_shapes();

@@ -120,18 +120,18 @@ mod tests {
         for (t, g) in [[0.2f64, -0.4], [0.1, 0.3]].into_iter().enumerate() {
             let grads = vec![g.iter().map(|x| *x as f32).collect()];
             assert!(step(&mut p, &mut moments, &grads, &settings).applied);
-            for i in 0..2 {
-                w[i] *= 1.0 - 0.1 * 0.01;
+            for (i, w) in w.iter_mut().enumerate() {
+                *w *= 1.0 - 0.1 * 0.01;
                 m[i] = 0.9 * m[i] + 0.1 * g[i];
                 v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i];
                 let (mh, vh) =
                     (m[i] / (1.0 - 0.9f64.powi(t as i32 + 1)), v[i] / (1.0 - 0.999f64.powi(t as i32 + 1)));
-                w[i] -= 0.1 * mh / (vh.sqrt() + 1e-8);
+                *w -= 0.1 * mh / (vh.sqrt() + 1e-8);
             }
         }
         // After step 1 the update is lr·sign(g): 0.4995 − 0.1, −0.999 + 0.1.
-        for i in 0..2 {
-            assert!((f64::from(p.entries()[0].value[i]) - w[i]).abs() < 1e-6);
+        for (got, expected) in p.entries()[0].value.iter().zip(w) {
+            assert!((f64::from(*got) - expected).abs() < 1e-6);
         }
     }
 

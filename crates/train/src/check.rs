@@ -1,0 +1,99 @@
+//! What can only be checked with the model at hand, and should be before anything is trained.
+
+use eyas_core::Seed;
+use eyas_gym::{ResponseStyle, first_message, response};
+use eyas_model::{PolicyError, Vlm};
+use eyas_rollout::{Agent, RolloutError, Start};
+
+use crate::TrainError;
+use crate::recipe::{EnvChoice, Recipe, Stage};
+
+/// Checks that the first prompt of every environment leaves room for a response, in the context that its
+/// stage or the evaluation allows and the model has. One state of each environment is tried: within an
+/// environment prompts differ by a few tokens at most.
+///
+/// # Errors
+/// [`RolloutError::Prompt`] for what is played, [`PolicyError::Context`] for what is demonstrated.
+pub fn check_prompts(model: &Vlm, recipe: &Recipe) -> Result<(), TrainError> {
+    let style = recipe.prompt.style;
+    let positions = model.policy.config().text.max_position_embeddings;
+    let played = |env: &EnvChoice, max_context: usize| {
+        let (prompt, _) = lengths(model, env, style)?;
+        let context = max_context.min(positions);
+        if prompt + 1 > context {
+            return Err(RolloutError::Prompt { env: env.id.clone(), prompt, context }.into());
+        }
+        Ok(())
+    };
+    for stage in &recipe.stages {
+        match stage {
+            Stage::Rl(stage) => {
+                stage.env.iter().try_for_each(|env| played(env, stage.rollout.max_context))?;
+            }
+            // A demonstration is cut between turns only, so its first turn has to fit.
+            Stage::Sft(stage) => stage.env.iter().try_for_each(|env| {
+                let (prompt, response) = lengths(model, env, style)?;
+                match prompt + response {
+                    length if length > positions => {
+                        Err(TrainError::from(PolicyError::Context { length, context: positions }))
+                    }
+                    _ => Ok(()),
+                }
+            })?,
+        }
+    }
+    recipe.eval.env.iter().try_for_each(|env| played(env, recipe.eval.max_context))
+}
+
+/// Tokens of the first prompt and of the oracle's response to it.
+fn lengths(model: &Vlm, env: &EnvChoice, style: ResponseStyle) -> Result<(usize, usize), TrainError> {
+    let agent = Agent::of(model);
+    let game = Start::reset(&env.id, Seed::new(0).split("check", 0), &env.knobs)?.game;
+    let mut trajectory = agent.trajectory();
+    let prompt = agent.opening(&first_message(game.as_ref(), style))?;
+    prompt.push(agent.policy, &mut trajectory, &game.render(), 0)?;
+    let text = response(game.as_ref(), &game.oracle(), style)
+        .map_err(|source| RolloutError::Oracle { env: env.id.clone(), source })?;
+    let ids = agent.tokenizer.encode_plain(&text).map_err(RolloutError::from)?;
+    Ok((trajectory.len(), ids.len() + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(stage: &str, max_context: usize) -> Recipe {
+        let text = format!(
+            "[model]\npreset = \"tiny\"\n[[stage]]\nsteps = 1\n{stage}\n[[stage.env]]\nid = \"2048\"\n\
+             [stage.optim]\nlr = 1e-3\n[eval]\nmax_tokens = 8\nmax_context = {max_context}\n"
+        );
+        Recipe::from_toml(&text, "r.toml").unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn model() -> Vlm {
+        Vlm::tiny(["a".to_string()].into_iter(), 300, &[], Seed::new(1)).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    #[test]
+    fn contexts_are_compared_with_the_real_prompt() {
+        let model = model();
+        let (prompt, response) =
+            lengths(&model, &recipe("kind = \"sft\"", 100).eval.env[0], ResponseStyle::Perception)
+                .unwrap_or_else(|e| panic!("{e}"));
+        assert!(prompt > 100 && response > 50, "a token a byte: {prompt}, {response}");
+        let check = |stage: &str, context| check_prompts(&model, &recipe(stage, context));
+        assert!(check("kind = \"sft\"", prompt + 1).is_ok());
+        let error = check("kind = \"sft\"", prompt).err().map(|e| e.to_string()).unwrap_or_default();
+        let expected =
+            format!("the prompt of {prompt} tokens leaves no room for a response in a context of {prompt}");
+        assert!(error.contains(&expected), "{error}");
+        let rl = |context: usize| {
+            format!(
+                "kind = \"rl\"\nrollout = {{ max_tokens = 4, max_context = {context} }}\n\
+                 reward = [{{ name = \"game\" }}]"
+            )
+        };
+        assert!(check(&rl(prompt + 1), 2048).is_ok());
+        assert!(check(&rl(prompt), 2048).is_err());
+    }
+}
