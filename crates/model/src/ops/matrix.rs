@@ -59,7 +59,7 @@ pub(crate) fn matmul(out: &mut [f32], out_stride: usize, keep: bool, a: Mat<'_>,
     assert!(a.last().is_some_and(|i| i < a.data.len()), "left side of a product");
     assert!(b.last().is_some_and(|i| i < b.data.len()), "right side of a product");
     // Below this size the cost of waking threads exceeds the gain.
-    let parallel = threads && m * n * k >= 64 * 64 * 64;
+    let parallel = threads && m * n * k >= 1 << 22;
     // SAFETY: the asserts above keep every access of the three strided matrices inside its slice;
     // `out` is borrowed mutably, so it aliases neither input.
     unsafe {
