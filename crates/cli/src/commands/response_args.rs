@@ -48,9 +48,9 @@ pub(crate) struct EpisodeArgs {
 /// The words for [`ResponseStyle`].
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum Style {
-    /// <perception>, <think>, <answer>
+    /// perception, think and answer blocks
     Perception,
-    /// <think>, <answer>
+    /// think and answer blocks
     Think,
 }
 
