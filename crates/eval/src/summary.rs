@@ -76,7 +76,7 @@ impl Measured {
 /// score an episode ([`eyas_gym::EnvSpec::score`]) on the same held-out seeds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EnvSummary {
-    /// Uniformly random legal actions.
+    /// Guesses over what the grammar allows, see [`eyas_gym::Env::guess`].
     pub random: f64,
     /// The policy before training.
     pub before: f64,
