@@ -70,7 +70,7 @@ pub(crate) struct PlayArgs {
 pub(crate) enum PolicyChoice {
     /// A person at the keyboard.
     Human,
-    /// Uniformly random legal actions.
+    /// Guesses over what the grammar allows: the random reference of the normalised score.
     Random,
     /// The environment's oracle.
     Oracle,
@@ -313,8 +313,8 @@ impl Table<'_> {
     fn random(&mut self, mut rng: Rng) -> anyhow::Result<bool> {
         while self.game.status() == Status::Running {
             self.frame()?;
-            match rng.choose(&self.game.legal_actions()) {
-                Some(action) => self.play(action, None),
+            match self.game.guess(&mut rng) {
+                Some(action) => self.play(&action, None),
                 None => self.pass("there is no legal action".into(), None),
             }
         }
