@@ -1,5 +1,5 @@
 //! Times training steps and sampling of the tiny model: 32 sequences, each one picture of 16 visual
-//! tokens, 26 other prompt tokens and 64 answer tokens. `cargo run --release -p eyas-model --example train_speed`
+//! tokens, 26 other prompt tokens and 64 answer tokens. `cargo run --release -p eyas-model --example train_speed`  [-- STEPS]
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -59,7 +59,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect::<Result<_, String>>()?;
     let groups: Vec<Vec<&Trajectory>> = trajectories.iter().map(|t| vec![t]).collect();
     let tokens: usize = trajectories.iter().map(Trajectory::len).sum();
-    for step in 0..8 {
+    // The number of training steps; 0 goes straight to sampling.
+    let steps = std::env::args().nth(1).map_or(Ok(8), |n| n.parse::<usize>())?;
+    for step in 0..steps {
         let clock = Instant::now();
         policy.accumulate(&groups, &store, &ScoreOptions::default(), |s| {
             Ok::<_, PolicyError>(Upstream {
@@ -113,5 +115,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         clock.elapsed().as_secs_f64(),
         128.0 * 64.0 / clock.elapsed().as_secs_f64()
     );
+    // One sequence alone: every pass reads all weights for one row.
+    let mut decoder = Decoder::new(&policy);
+    let one = decoder.open();
+    decoder.extend(&[(one, vec![Feed::Text((10..50).collect())])])?;
+    let clock = Instant::now();
+    let mut id = 9;
+    for _ in 0..1000 {
+        let mut row = decoder.extend(&[(one, vec![Feed::Text(vec![id])])])?;
+        id = sample(&mut row, &Sampling::default(), &[], &mut rng).id;
+    }
+    println!("sample 1x1000: {:.0} tok/s", 1000.0 / clock.elapsed().as_secs_f64());
     Ok(())
 }

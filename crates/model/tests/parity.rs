@@ -290,6 +290,51 @@ fn cached_decoding_equals_scoring() {
     assert!(checked > 15);
 }
 
+/// The passes of [`Decoder::new`] and of its plain twin; and a sequence alone against the same one among
+/// others, which must not differ in a single bit.
+#[test]
+fn fast_decoding_equals_plain_decoding() {
+    let f = Fixture::load("untied");
+    let (policy, trajectory, store) = policy_case(&f, 3);
+    let features = policy.encode(trajectory.images().iter().map(|s| s.id), &store).unwrap();
+    let image = || Feed::Image(features.values().next().unwrap().clone());
+    let text = |from: u32, n: u32| Feed::Text((0..n).map(|i| (from + 3 * i) % 60).collect());
+    // Three prompts, the first one forked; then turns of different lengths.
+    let play = |decoder: &mut Decoder<'_>, only: Option<usize>| {
+        let keep = |i: usize| only.is_none_or(|o| o == i);
+        let prompts = [vec![text(1, 4), image(), text(2, 9)], vec![text(5, 70)], vec![image(), text(7, 1)]];
+        let opened: Vec<_> = prompts
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| keep(*i))
+            .map(|(_, p)| (decoder.open(), p.clone()))
+            .collect();
+        let mut all = vec![decoder.extend(&opened).unwrap()];
+        let mut sequences: Vec<_> = opened.iter().map(|(s, _)| *s).collect();
+        let forks = decoder.fork(sequences[0], 2).unwrap();
+        sequences.splice(0..1, forks);
+        for step in 0..4 {
+            let feeds: Vec<_> = sequences
+                .iter()
+                .enumerate()
+                .map(|(i, s)| (*s, if step == 2 { vec![image(), text(3, 2)] } else { vec![text(i as u32, 1)] }))
+                .collect();
+            all.push(decoder.extend(&feeds).unwrap());
+        }
+        all
+    };
+    let (fast, plain) = (play(&mut Decoder::new(&policy), None), play(&mut Decoder::plain(&policy), None));
+    for (fast, plain) in fast.iter().zip(&plain) {
+        assert_eq!(fast.len(), plain.len());
+        let worst = fast.iter().zip(plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-4, "{worst}");
+    }
+    let alone = play(&mut Decoder::new(&policy), Some(0));
+    for (all, alone) in fast.iter().zip(&alone) {
+        assert_eq!(all[..alone.len()], alone[..]);
+    }
+}
+
 #[test]
 fn bad_inputs_are_errors_before_the_pass() {
     let f = Fixture::load("untied");

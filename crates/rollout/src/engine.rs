@@ -3,6 +3,8 @@
 //! All running responses advance by one token per pass. An episode whose response has ended waits
 //! until enough others have, so that pictures are drawn, encoded and read in batches.
 
+use std::time::Instant;
+
 use eyas_core::{EPISODE_VERSION, Episode, Group, Image, Outcome, Rng, Seed, Turn};
 use eyas_gym::{Game, ResponseStyle, Status, Step, first_message, later_message};
 use eyas_model::{Decoder, Feed, Sampling, SequenceId, sample};
@@ -36,6 +38,33 @@ pub struct RolloutStats {
     pub prompt_tokens: usize,
     /// Passes through the decoder.
     pub passes: usize,
+    /// Where the time went.
+    pub seconds: RolloutSeconds,
+}
+
+/// Wall-clock seconds of the parts of a rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RolloutSeconds {
+    /// Drawing pictures.
+    pub render: f64,
+    /// Pictures to visual tokens.
+    pub encode: f64,
+    /// Reading prompts and observations. A pass that also decodes counts by its rows.
+    pub prefill: f64,
+    /// Passes of one token a response.
+    pub decode: f64,
+    /// Logits to tokens.
+    pub sample: f64,
+    /// Parsing answers and stepping environments.
+    pub act: f64,
+}
+
+/// Runs `work` and adds its wall-clock time to `to`.
+fn timed<R>(to: &mut f64, work: impl FnOnce() -> R) -> R {
+    let clock = Instant::now();
+    let result = work();
+    *to += clock.elapsed().as_secs_f64();
+    result
 }
 
 /// One running episode.
@@ -82,18 +111,24 @@ pub fn rollout(
         let none_running = running.is_empty();
         if !none_running {
             let feeds: Vec<_> = running.iter().map(|p| (p.sequence, p.feed.clone())).collect();
-            let mut logits = decoder.extend(&feeds)?;
+            let mut seconds = 0.0;
+            let mut logits = timed(&mut seconds, || decoder.extend(&feeds))?;
+            let read = feeds.iter().flat_map(|(_, f)| f).map(feed_tokens).sum::<usize>() - feeds.len();
+            let of_prefill = seconds * read as f64 / (read + feeds.len()) as f64;
+            stats.seconds.prefill += of_prefill;
+            stats.seconds.decode += seconds - of_prefill;
             stats.passes += 1;
-            stats.prompt_tokens +=
-                feeds.iter().flat_map(|(_, f)| f).map(feed_tokens).sum::<usize>() - feeds.len();
+            stats.prompt_tokens += read;
             stats.sampled_tokens += feeds.len();
             let vocab = logits.len() / feeds.len().max(1);
-            let results: Result<Vec<()>, RolloutError> = running
-                .into_par_iter()
-                .zip(logits.par_chunks_mut(vocab.max(1)))
-                .map(|(player, logits)| draw(agent, config, context, player, logits, &forbidden))
-                .collect();
-            results?;
+            let draw_all = || -> Result<Vec<()>, RolloutError> {
+                running
+                    .into_par_iter()
+                    .zip(logits.par_chunks_mut(vocab.max(1)))
+                    .map(|(player, logits)| draw(agent, config, context, player, logits, &forbidden))
+                    .collect()
+            };
+            timed(&mut stats.seconds.sample, draw_all)?;
             progress(&stats);
         }
         // Let finished responses act once enough of them wait.
@@ -105,7 +140,7 @@ pub fn rollout(
         if none_running || waiting * 4 >= alive || waiting >= 32 {
             let ready: Vec<&mut Player> =
                 players.iter_mut().filter(|p| !p.done && p.ended.is_some()).collect();
-            act(agent, context, ready, &mut decoder)?;
+            act(agent, context, ready, &mut decoder, &mut stats.seconds)?;
         }
     }
     let mut groups: Vec<Group> =
@@ -135,8 +170,9 @@ fn open(
     decoder: &mut Decoder<'_>,
     stats: &mut RolloutStats,
 ) -> Result<Vec<Player>, RolloutError> {
-    let images: Vec<Image> = starts.par_iter().map(|s| s.game.render()).collect();
-    let features = encode_images(agent.policy, &images)?;
+    let render = || starts.par_iter().map(|s| s.game.render()).collect();
+    let images: Vec<Image> = timed(&mut stats.seconds.render, render);
+    let features = timed(&mut stats.seconds.encode, || encode_images(agent.policy, &images))?;
     let mut players = Vec::with_capacity(starts.len() * copies);
     let mut prefixes = Vec::with_capacity(starts.len());
     let mut last_tokens = Vec::with_capacity(starts.len());
@@ -161,7 +197,7 @@ fn open(
         prefixes.push((sequence, feed));
         last_tokens.push((last, trajectory, observation));
     }
-    decoder.extend(&prefixes)?;
+    timed(&mut stats.seconds.prefill, || decoder.extend(&prefixes))?;
     for (group, ((start, image), ((sequence, _), (last, trajectory, observation)))) in
         starts.iter().zip(&images).zip(prefixes.into_iter().zip(last_tokens)).enumerate()
     {
@@ -241,14 +277,17 @@ fn act(
     context: usize,
     mut ready: Vec<&mut Player>,
     decoder: &mut Decoder<'_>,
+    seconds: &mut RolloutSeconds,
 ) -> Result<(), RolloutError> {
-    let results: Result<Vec<Option<(Image, bool)>>, RolloutError> =
-        ready.par_iter_mut().map(|player| finish_turn(agent, player)).collect();
-    let next = results?;
-    let images: Vec<Image> = next.iter().flatten().map(|(image, _)| image.clone()).collect();
-    let features = encode_images(agent.policy, &images)?;
-    for (player, next) in ready.into_iter().zip(next) {
-        let Some((image, by_itself)) = next else {
+    let finish = || ready.par_iter_mut().map(|player| finish_turn(agent, player)).collect();
+    let ended: Result<Vec<bool>, RolloutError> = timed(&mut seconds.act, finish);
+    let ended = ended?;
+    let render = || ready.par_iter().map(|p| (!p.done).then(|| p.game.render())).collect();
+    let images: Vec<Option<Image>> = timed(&mut seconds.render, render);
+    let present: Vec<Image> = images.iter().flatten().cloned().collect();
+    let features = timed(&mut seconds.encode, || encode_images(agent.policy, &present))?;
+    for ((player, image), by_itself) in ready.into_iter().zip(images).zip(ended) {
+        let Some(image) = image else {
             decoder.close(player.sequence)?;
             continue;
         };
@@ -277,8 +316,8 @@ fn act(
     Ok(())
 }
 
-/// Records a response, plays it, and gives the next picture unless the episode is over.
-fn finish_turn(agent: Agent<'_>, player: &mut Player) -> Result<Option<(Image, bool)>, RolloutError> {
+/// Records a response and plays it; says whether the response ended by itself.
+fn finish_turn(agent: Agent<'_>, player: &mut Player) -> Result<bool, RolloutError> {
     let ids = std::mem::take(&mut player.ids);
     let logprobs = std::mem::take(&mut player.logprobs);
     let by_itself = player.ended.unwrap_or(false);
@@ -300,14 +339,11 @@ fn finish_turn(agent: Agent<'_>, player: &mut Player) -> Result<Option<(Image, b
         turn.reward = step.reward;
         turn.perception = std::mem::take(&mut player.perception);
     }
-    match step.status {
-        Status::Running => Ok(Some((player.game.render(), by_itself))),
-        Status::Done(outcome) => {
-            player.episode.outcome = outcome;
-            player.done = true;
-            Ok(None)
-        }
+    if let Status::Done(outcome) = step.status {
+        player.episode.outcome = outcome;
+        player.done = true;
     }
+    Ok(by_itself)
 }
 
 /// Plays the answer of a response. Without a readable answer the turn passes, at the environment's

@@ -14,7 +14,7 @@ mod start;
 
 pub use agent::{Agent, Encoded};
 pub use demo::{Teacher, demonstrate};
-pub use engine::{RolloutConfig, RolloutStats, rollout};
+pub use engine::{RolloutConfig, RolloutSeconds, RolloutStats, rollout};
 pub use error::RolloutError;
 pub use kinds::token_kinds;
 pub use start::Start;

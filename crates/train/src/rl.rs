@@ -163,6 +163,13 @@ pub fn run_rl(
         put("sampled_tokens", stats.sampled_tokens as f64);
         put("step_time", seconds);
         put("timing_s/gen", gen_secs);
+        put("timing_s/render", stats.seconds.render);
+        put("timing_s/encode", stats.seconds.encode);
+        put("timing_s/prefill", stats.seconds.prefill);
+        put("timing_s/decode", stats.seconds.decode);
+        put("timing_s/sample", stats.seconds.sample);
+        put("timing_s/act", stats.seconds.act);
+        put("decoder_passes", stats.passes as f64);
         put("timing_s/reward", reward_secs);
         put("timing_s/adv", adv_secs);
         put("timing_s/update_actor", update_secs);

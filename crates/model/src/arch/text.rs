@@ -6,25 +6,25 @@ use super::params::{Params, Tensors};
 use crate::hf::Qwen25VlConfig;
 use crate::ops::{linear, rms_norm, swiglu};
 
-struct Layer {
-    norm1: usize,
-    q: (usize, usize),
-    k: (usize, usize),
-    v: (usize, usize),
-    out: usize,
-    norm2: usize,
-    gate: usize,
-    up: usize,
-    down: usize,
+pub(crate) struct Layer {
+    pub(crate) norm1: usize,
+    pub(crate) q: (usize, usize),
+    pub(crate) k: (usize, usize),
+    pub(crate) v: (usize, usize),
+    pub(crate) out: usize,
+    pub(crate) norm2: usize,
+    pub(crate) gate: usize,
+    pub(crate) up: usize,
+    pub(crate) down: usize,
 }
 
 /// Positions of the decoder's parameters.
 pub struct TextModel {
     eps: f32,
     embed: usize,
-    layers: Vec<Layer>,
-    norm: usize,
-    head: usize,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) norm: usize,
+    pub(crate) head: usize,
 }
 
 impl TextModel {
@@ -64,6 +64,13 @@ impl TextModel {
     /// Number of layers.
     pub fn layers(&self) -> usize {
         self.layers.len()
+    }
+
+    /// The embedding `[D]` of a token below the vocabulary's size.
+    pub(crate) fn embedding<'a>(&self, params: &'a Params, id: u32) -> &'a [f32] {
+        let table = &params.entries()[self.embed];
+        let d = table.matrix()[1];
+        &table.value[id as usize * d..][..d]
     }
 
     /// The head's weight `[V, D]`.

@@ -2,12 +2,14 @@
 //!
 //! The functions here choose by device; both sides compute the same thing.
 
+pub(crate) mod attend_row;
 mod attention;
 mod head;
 mod host;
 mod linear;
 mod matrix;
 mod norm;
+pub(crate) mod panel;
 pub mod plain;
 pub(crate) mod simd;
 mod swiglu;

@@ -3,16 +3,37 @@
 //! `pulp` picks the widest instruction set at run time and compiles each closure for it. Sums use a
 //! fixed number of lanes, so results are the same on every run and for any thread count.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
-const LANES: usize = 16;
+struct Kernel<F>(F);
+
+impl<R, F: FnMut() -> R> WithSimd for Kernel<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) -> R {
+        (self.0)()
+    }
+}
+
+/// Runs `kernel`, a closure marked `#[inline(always)]`, compiled for the widest instruction set here.
+///
+/// `FnMut` matters: calling a closure as `FnOnce` goes through a shim that the compiler need not inline,
+/// and code that is not inlined here is compiled for the oldest processor instead.
+#[inline(always)]
+fn vectorised<R>(kernel: impl FnMut() -> R) -> R {
+    Arch::new().dispatch(Kernel(kernel))
+}
 
 /// `exp` by range reduction and a degree-6 polynomial: relative error below 3e-7 on [-87, 88].
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
-    // Adding and subtracting 1.5·2²³ rounds to the nearest integer without a call.
-    let n = (x * std::f32::consts::LOG2_E + 12_582_912.0) - 12_582_912.0;
+    // Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits of the mantissa, so no
+    // conversion, with its checks for NaN and overflow, is needed.
+    const MAGIC: f32 = 12_582_912.0;
+    let rounded = x * std::f32::consts::LOG2_E + MAGIC;
+    let n = rounded - MAGIC;
     let r = x - n * 0.693_359_4;
     let r = r - n * -2.121_944_4e-4;
     let p = 1.0 / 720.0;
@@ -22,78 +43,92 @@ fn exp(x: f32) -> f32 {
     let p = p * r + 0.5;
     let p = p * r + 1.0;
     let p = p * r + 1.0;
-    p * f32::from_bits(((n as i32 + 127) << 23) as u32)
+    let exponent = rounded.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(127) << 23;
+    p * f32::from_bits(exponent)
 }
 
+// Slices go through the loops in whole registers: indices would be checked one by one.
 #[inline(always)]
-fn sum_by(len: usize, value: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0f32; LANES];
-    let whole = len / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
-        for (lane, acc) in lanes.iter_mut().enumerate() {
-            *acc += value(start + lane);
+pub(super) fn dot_inline<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (S::as_simd_f32s(a), S::as_simd_f32s(b));
+    let mut sums = [simd.splat_f32s(0.0); 4];
+    let ((a4, a), (b4, b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    for (a, b) in a4.iter().zip(b4) {
+        for i in 0..4 {
+            sums[i] = simd.mul_add_e_f32s(a[i], b[i], sums[i]);
         }
     }
-    let mut total = 0.0;
-    for acc in lanes {
-        total += acc;
+    for (a, b) in a.iter().zip(b) {
+        sums[0] = simd.mul_add_e_f32s(*a, *b, sums[0]);
     }
-    for i in whole..len {
-        total += value(i);
-    }
-    total
+    let sums = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
+    a_rest.iter().zip(b_rest).fold(simd.reduce_sum_f32s(sums), |sum, (a, b)| sum + a * b)
 }
 
 #[inline(always)]
-fn max_inline(row: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let chunks = row.chunks_exact(LANES);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (m, v) in lanes.iter_mut().zip(chunk) {
-            *m = if *v > *m { *v } else { *m };
-        }
-    }
-    lanes.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, f32::max)
+fn sum_inline<S: Simd>(simd: S, row: &[f32]) -> f32 {
+    let (chunks, rest) = S::as_simd_f32s(row);
+    let sums = chunks.iter().fold(simd.splat_f32s(0.0), |sums, v| simd.add_f32s(sums, *v));
+    rest.iter().fold(simd.reduce_sum_f32s(sums), |sum, v| sum + v)
 }
 
 #[inline(always)]
-fn exp_in_place_inline(row: &mut [f32], scale: f32, shift: f32) -> f32 {
+pub(super) fn max_inline<S: Simd>(simd: S, row: &[f32]) -> f32 {
+    let (chunks, rest) = S::as_simd_f32s(row);
+    let tops = chunks.iter().fold(simd.splat_f32s(f32::NEG_INFINITY), |tops, v| simd.max_f32s(tops, *v));
+    rest.iter().copied().fold(simd.reduce_max_f32s(tops), f32::max)
+}
+
+#[inline(always)]
+pub(super) fn exp_in_place_inline<S: Simd>(simd: S, row: &mut [f32], scale: f32, shift: f32) -> f32 {
     for v in row.iter_mut() {
         *v = exp(*v * scale - shift);
     }
-    sum_by(row.len(), |i| row[i])
+    sum_inline(simd, row)
 }
 
 /// The largest element; `-inf` of an empty row.
 pub(crate) fn max(row: &[f32]) -> f32 {
-    Arch::new().dispatch(
+    struct Max<'a>(&'a [f32]);
+    impl WithSimd for Max<'_> {
+        type Output = f32;
         #[inline(always)]
-        || max_inline(row),
-    )
+        fn with_simd<S: Simd>(self, simd: S) -> f32 {
+            max_inline(simd, self.0)
+        }
+    }
+    Arch::new().dispatch(Max(row))
 }
 
 /// Replaces `x` by `exp(x·scale − shift)` and gives the sum.
 pub(crate) fn exp_in_place(row: &mut [f32], scale: f32, shift: f32) -> f32 {
-    Arch::new().dispatch(
+    struct Exp<'a>(&'a mut [f32], f32, f32);
+    impl WithSimd for Exp<'_> {
+        type Output = f32;
         #[inline(always)]
-        || exp_in_place_inline(row, scale, shift),
-    )
+        fn with_simd<S: Simd>(self, simd: S) -> f32 {
+            exp_in_place_inline(simd, self.0, self.1, self.2)
+        }
+    }
+    Arch::new().dispatch(Exp(row, scale, shift))
 }
 
 /// `Σ a·b`.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let n = a.len().min(b.len());
-    let (a, b) = (&a[..n], &b[..n]);
-    Arch::new().dispatch(
+    struct Dot<'a>(&'a [f32], &'a [f32]);
+    impl WithSimd for Dot<'_> {
+        type Output = f32;
         #[inline(always)]
-        || sum_by(n, |i| a[i] * b[i]),
-    )
+        fn with_simd<S: Simd>(self, simd: S) -> f32 {
+            dot_inline(simd, self.0, self.1)
+        }
+    }
+    Arch::new().dispatch(Dot(a, b))
 }
 
 /// `out += k·x`.
 pub(crate) fn axpy(out: &mut [f32], k: f32, x: &[f32]) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for (o, v) in out.iter_mut().zip(x) {
@@ -110,7 +145,7 @@ pub(crate) fn add(out: &mut [f32], x: &[f32]) {
 
 /// `out = x·k·w`, element-wise in `x` and `w`.
 pub(crate) fn scale_by(out: &mut [f32], x: &[f32], k: f32, w: &[f32]) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for ((o, v), w) in out.iter_mut().zip(x).zip(w) {
@@ -122,7 +157,7 @@ pub(crate) fn scale_by(out: &mut [f32], x: &[f32], k: f32, w: &[f32]) {
 
 /// `out = silu(gate)·up`.
 pub(crate) fn swiglu(out: &mut [f32], gate: &[f32], up: &[f32]) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for ((o, g), u) in out.iter_mut().zip(gate).zip(up) {
@@ -134,7 +169,7 @@ pub(crate) fn swiglu(out: &mut [f32], gate: &[f32], up: &[f32]) {
 
 /// The gradients of [`swiglu`] by `gate` and `up`.
 pub(crate) fn swiglu_backward(dgate: &mut [f32], dup: &mut [f32], gate: &[f32], up: &[f32], grad: &[f32]) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for ((((dg, du), g), u), d) in dgate.iter_mut().zip(dup.iter_mut()).zip(gate).zip(up).zip(grad) {
@@ -148,7 +183,7 @@ pub(crate) fn swiglu_backward(dgate: &mut [f32], dup: &mut [f32], gate: &[f32], 
 
 /// `row = p·(row − delta)·scale`: the softmax gradient of one attention row.
 pub(crate) fn softmax_backward(row: &mut [f32], p: &[f32], delta: f32, scale: f32) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for (d, p) in row.iter_mut().zip(p) {
@@ -164,61 +199,14 @@ pub(crate) fn rotate(out: &mut [f32], x: &[f32], cos: &[f32], sin: &[f32], sign:
     let half = cos.len();
     let (out_a, out_b) = out.split_at_mut(half);
     let (a, b) = x.split_at(half);
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
-            for i in 0..half.min(out_b.len()).min(b.len()) {
-                let s = sin[i] * sign;
-                out_a[i] = a[i] * cos[i] - b[i] * s;
-                out_b[i] = b[i] * cos[i] + a[i] * s;
+            for ((((o, a), b), c), s) in out_a.iter_mut().zip(a).zip(b).zip(cos).zip(sin) {
+                *o = a * c - b * (s * sign);
             }
-        },
-    );
-}
-
-/// Keys and values of one sequence, `[n, stride]` each, rotated already.
-#[derive(Clone, Copy)]
-pub(crate) struct Cached<'a> {
-    pub(crate) keys: &'a [f32],
-    pub(crate) values: &'a [f32],
-}
-
-/// The decoding side of attention: one query row of all heads against cached keys and values in two
-/// parts (shared prefix, own tail). `out` and `q` are `[heads·d]`, `stride` is `kv_heads·d`; `scratch`
-/// is reused between calls.
-pub(crate) fn attend_row(
-    out: &mut [f32],
-    q: &[f32],
-    parts: [Cached<'_>; 2],
-    head_dim: usize,
-    stride: usize,
-    scratch: &mut Vec<f32>,
-) {
-    let per_kv = q.len() / stride;
-    let scale = (head_dim as f32).powf(-0.5);
-    let n: usize = parts.iter().map(|p| p.keys.len() / stride).sum();
-    scratch.clear();
-    scratch.resize(n, 0.0);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (head, (out, q)) in out.chunks_exact_mut(head_dim).zip(q.chunks_exact(head_dim)).enumerate() {
-                let column = head / per_kv * head_dim;
-                let keys = parts.iter().flat_map(|p| p.keys.chunks_exact(stride));
-                for (score, key) in scratch.iter_mut().zip(keys) {
-                    let key = &key[column..column + head_dim];
-                    *score = sum_by(head_dim, |i| q[i] * key[i]);
-                }
-                let top = max_inline(scratch) * scale;
-                let inv = 1.0 / exp_in_place_inline(scratch, scale, top);
-                out.fill(0.0);
-                let values = parts.iter().flat_map(|p| p.values.chunks_exact(stride));
-                for (p, value) in scratch.iter().zip(values) {
-                    let k = p * inv;
-                    for (o, v) in out.iter_mut().zip(&value[column..column + head_dim]) {
-                        *o += k * v;
-                    }
-                }
+            for ((((o, a), b), c), s) in out_b.iter_mut().zip(a).zip(b).zip(cos).zip(sin) {
+                *o = b * c + a * (s * sign);
             }
         },
     );
@@ -238,7 +226,7 @@ pub(crate) struct AdamStep {
 }
 
 pub(crate) fn adamw(w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], s: AdamStep) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for (((w, m), v), g) in w.iter_mut().zip(m.iter_mut()).zip(v.iter_mut()).zip(g) {

@@ -20,7 +20,7 @@ pub use score::{ScoreOptions, Scored, Upstream};
 pub use vision_cache::Features;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
 use eyas_core::ImageId;
@@ -28,6 +28,7 @@ use eyas_core::ImageId;
 use crate::arch::{Params, Tensors, TextModel, VisionModel};
 use crate::hf::Qwen25VlConfig;
 use crate::processor::{ImageProcessor, Patches};
+use decode::fast::FastText;
 use optimizer::Moments;
 
 /// A vision-language policy with its optimizer state.
@@ -36,8 +37,10 @@ pub struct Policy {
     processor: ImageProcessor,
     device: Device,
     params: Params,
-    /// Tensors without gradients, for rollout and scoring.
-    weights: Tensors,
+    /// Tensors without gradients, made when they are first asked for.
+    weights: OnceLock<Tensors>,
+    /// The decoder's weights as sampling reads them, made when they are first asked for.
+    fast_text: OnceLock<FastText>,
     text: TextModel,
     vision: VisionModel,
     frozen: Vec<String>,
@@ -59,14 +62,14 @@ impl Policy {
         let text = TextModel::new(&config, &params).ok_or(PolicyError::MissingWeights)?;
         let vision = VisionModel::new(&config.vision, &params).ok_or(PolicyError::MissingWeights)?;
         let device = Device::flex();
-        let weights = params.tensors(&device, |_| false);
         let (grads, moments) = (Vec::new(), Moments::default());
         Ok(Self {
             config,
             processor,
             device,
             params,
-            weights,
+            weights: OnceLock::new(),
+            fast_text: OnceLock::new(),
             text,
             vision,
             frozen: Vec::new(),
@@ -104,7 +107,8 @@ impl Policy {
         }
         let update = optimizer::step(&mut self.params, &mut self.moments, &grads, settings);
         if update.applied {
-            self.weights = self.params.tensors(&self.device, |_| false);
+            self.weights = OnceLock::new();
+            self.fast_text = OnceLock::new();
         }
         update
     }
@@ -117,6 +121,14 @@ impl Policy {
     /// BLAKE3 over names and values of all parameters.
     pub fn weights_hash(&self) -> String {
         crate::hf::weights_hash(self.params.entries().iter().map(|p| (p.name.as_str(), p.value.as_slice())))
+    }
+
+    fn weights(&self) -> &Tensors {
+        self.weights.get_or_init(|| self.params.tensors(&self.device, |_| false))
+    }
+
+    fn fast_text(&self) -> &FastText {
+        self.fast_text.get_or_init(|| FastText::new(&self.text, &self.params))
     }
 
     fn trains(&self, name: &str) -> bool {

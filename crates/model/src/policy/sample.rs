@@ -3,6 +3,7 @@
 use eyas_core::Rng;
 
 use super::PolicyError;
+use crate::ops::simd;
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,29 +57,41 @@ pub fn sample(logits: &mut [f32], settings: &Sampling, forbidden: &[u32], rng: &
     let greedy = settings.temperature == 0.0;
     let inv = if greedy { 1.0 } else { 1.0 / settings.temperature };
     logits.iter_mut().for_each(|l| *l *= inv);
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let lse = top + logits.iter().map(|l| (l - top).exp()).sum::<f32>().ln();
-    let pick = |id: usize| Sampled { id: id as u32, logprob: (logits[id] - lse).min(0.0) };
-    if greedy {
+    let greedy_id = greedy.then(|| {
         // The first of equals, so that ties do not depend on anything.
-        return pick(logits.iter().position(|l| *l == top).unwrap_or(0));
+        let top = simd::max(logits);
+        logits.iter().position(|l| *l == top).unwrap_or(0)
+    });
+    let mut order = Vec::new();
+    let truncated = greedy_id.is_none() && (settings.top_k > 0 || settings.top_p < 1.0);
+    if truncated {
+        order = (0..logits.len()).filter(|&i| logits[i] > f32::NEG_INFINITY).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+        if settings.top_k > 0 {
+            order.truncate(settings.top_k);
+        }
     }
-    if settings.top_k == 0 && settings.top_p >= 1.0 {
-        return pick(draw(logits.iter().enumerate().map(|(i, l)| (i, f64::from((l - lse).exp()))), 1.0, rng));
+    let sum = simd::exp_in_place(logits, 1.0, simd::max(logits));
+    // That exponential has a smallest value above 0.
+    for &id in forbidden {
+        if let Some(mass) = logits.get_mut(id as usize) {
+            *mass = 0.0;
+        }
     }
-    let mut order: Vec<usize> = (0..logits.len()).filter(|&i| logits[i] > f32::NEG_INFINITY).collect();
-    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-    if settings.top_k > 0 {
-        order.truncate(settings.top_k);
-    }
-    let mass = |i: usize| f64::from((logits[i] - lse).exp());
-    let mut kept = 0.0;
-    let mut n = 0;
-    while n < order.len() && kept < f64::from(settings.top_p) {
-        kept += mass(order[n]);
-        n += 1;
-    }
-    pick(draw(order[..n].iter().map(|&i| (i, mass(i))), kept, rng))
+    let mass = |i: usize| f64::from(logits[i]);
+    let id = if let Some(id) = greedy_id {
+        id
+    } else if truncated {
+        let (mut n, mut kept) = (0, 0.0);
+        while n < order.len() && kept < f64::from(settings.top_p) * f64::from(sum) {
+            kept += mass(order[n]);
+            n += 1;
+        }
+        draw(order[..n].iter().map(|&i| (i, mass(i))), kept, rng)
+    } else {
+        draw((0..logits.len()).map(|i| (i, mass(i))), f64::from(sum), rng)
+    };
+    Sampled { id: id as u32, logprob: (logits[id] / sum).ln().min(0.0) }
 }
 
 /// The item at which the running sum passes a uniform number in `[0, total)`.

@@ -60,7 +60,7 @@ impl Policy {
         options: &ScoreOptions,
     ) -> Result<Scored, PolicyError> {
         let packed = self.pack(groups, images, options)?;
-        let scores = self.forward(&self.weights, &packed, images, options)?;
+        let scores = self.forward(self.weights(), &packed, images, options)?;
         Ok(scored(packed.origins, &read(scores)))
     }
 

@@ -47,7 +47,7 @@ impl Policy {
         }
         let patches: Vec<&Patches> = distinct.values().copied().collect();
         let batch = VisionBatch::new(&self.config.vision, &patches);
-        let data = read(self.vision.forward(&self.weights, &batch, &self.device));
+        let data = read(self.vision.forward(self.weights(), &batch, &self.device));
         let hidden = self.config.vision.out_hidden_size;
         let mut start = 0;
         Ok(distinct

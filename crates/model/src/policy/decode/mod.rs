@@ -5,17 +5,17 @@
 //! of different lengths and turns share one pass through the dense layers. [`Decoder::fork`] copies a
 //! sequence without copying its cache: the common prompt of a group is kept once.
 
+mod cache;
+pub(crate) mod fast;
+mod plain;
+
 use std::sync::Arc;
 
-use burn::tensor::{Int, Tensor, TensorData};
-use rayon::prelude::*;
+use cache::{Chunk, LayerCache, Sequence};
 
-use super::score::read;
 use super::vision_cache::Features;
 use super::{Policy, PolicyError};
-use crate::arch::{Positions, text_rope};
-use crate::ops::plain;
-use crate::ops::simd::{self, Cached};
+use crate::arch::Positions;
 
 /// A piece of input.
 #[derive(Clone, Debug)]
@@ -30,31 +30,23 @@ pub enum Feed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SequenceId(usize);
 
-#[derive(Clone, Default)]
-struct LayerCache {
-    keys: Vec<f32>,
-    values: Vec<f32>,
-}
-
-#[derive(Clone)]
-struct Sequence {
-    prefix: Arc<Vec<LayerCache>>,
-    tail: Vec<LayerCache>,
-    positions: Positions,
-    len: usize,
-}
-
 /// Open sequences over one policy.
 pub struct Decoder<'p> {
     policy: &'p Policy,
     sequences: Vec<Option<Sequence>>,
     free: Vec<usize>,
+    plain: bool,
 }
 
 impl<'p> Decoder<'p> {
     /// A decoder without sequences.
     pub fn new(policy: &'p Policy) -> Self {
-        Self { policy, sequences: Vec::new(), free: Vec::new() }
+        Self { policy, sequences: Vec::new(), free: Vec::new(), plain: false }
+    }
+
+    /// A decoder that computes every pass on tensors: the plain twin of [`Decoder::new`]'s.
+    pub fn plain(policy: &'p Policy) -> Self {
+        Self { plain: true, ..Self::new(policy) }
     }
 
     /// An empty sequence.
@@ -121,92 +113,39 @@ impl<'p> Decoder<'p> {
     /// changed then.
     pub fn extend(&mut self, feeds: &[(SequenceId, Vec<Feed>)]) -> Result<Vec<f32>, PolicyError> {
         self.check(feeds)?;
-        let policy = self.policy;
-        let hidden_size = policy.config.text.hidden_size;
-        let (mut ids, mut visual, mut features) = (Vec::new(), Vec::new(), Vec::new());
+        let config = &self.policy.config;
+        let (params, text) = (&self.policy.params, &self.policy.text);
         let mut chunks = Vec::with_capacity(feeds.len());
-        let mut positions = Vec::new();
         for (id, feed) in feeds {
-            let Some(sequence) = self.sequences[id.0].as_mut() else { return Err(PolicyError::Closed(id.0)) };
-            let start = ids.len();
+            let mut sequence = self.sequences[id.0].take().ok_or(PolicyError::Closed(id.0))?;
+            let mut rows = Vec::new();
             for piece in feed {
                 match piece {
-                    Feed::Text(text) => {
-                        ids.extend_from_slice(text);
-                        visual.extend(text.iter().map(|_| None));
-                        sequence.positions.text(text.len());
+                    Feed::Text(ids) => {
+                        ids.iter().for_each(|&id| rows.extend_from_slice(text.embedding(params, id)));
+                        sequence.positions.text(ids.len());
                     }
                     Feed::Image(image) => {
-                        let first = features.len() / hidden_size;
-                        features.extend_from_slice(&image.data);
-                        ids.extend((0..image.tokens()).map(|_| policy.config.image_token_id));
-                        visual.extend((0..image.tokens()).map(|i| Some(first + i)));
+                        rows.extend_from_slice(&image.data);
                         sequence.positions.image(image.grid.0, image.grid.1);
                     }
                 }
             }
-            positions.extend(sequence.positions.take_rows());
-            sequence.len += ids.len() - start;
-            chunks.push((id.0, start..ids.len()));
+            let positions = sequence.positions.take_rows();
+            sequence.len += positions.len();
+            chunks.push(Chunk { sequence, positions, rows });
         }
-        let w = &policy.weights;
-        let device = &policy.device;
-        let features = (!features.is_empty()).then(|| {
-            let rows = features.len() / hidden_size;
-            Tensor::<2>::from_data(TensorData::new(features, [rows, hidden_size]), device)
-        });
-        let embedded = policy.text.embed(w, &ids, &visual, features);
-        let rope = text_rope(&policy.config.text, &positions);
-        // Each chunk works on its own sequence; taking them out lets threads share the work.
-        let mut work: Vec<(std::ops::Range<usize>, Sequence)> = Vec::with_capacity(chunks.len());
-        for (slot, rows) in &chunks {
-            let sequence = self.sequences[*slot].take().ok_or(PolicyError::Closed(*slot))?;
-            work.push((rows.clone(), sequence));
+        let logits = if self.plain {
+            plain::extend(self.policy, &mut chunks)
+        } else {
+            let mut logits = vec![0.0; feeds.len() * config.text.vocab_size];
+            self.policy.fast_text().extend(&config.text, params, &mut chunks, &mut logits);
+            logits
+        };
+        for ((id, _), chunk) in feeds.iter().zip(chunks) {
+            self.sequences[id.0] = Some(chunk.sequence);
         }
-        let hidden = policy.text.forward(w, embedded, |layer, q, k, v| {
-            let [rows, q_cols] = q.dims();
-            let [_, kv_cols] = k.dims();
-            let (q, k, v) = (read(q), read(k), read(v));
-            let mut out = vec![0.0; q.len()];
-            let mut jobs = Vec::with_capacity(work.len());
-            let mut rest = out.as_mut_slice();
-            for (range, sequence) in &mut work {
-                let (mine, others) = rest.split_at_mut(range.len() * q_cols);
-                rest = others;
-                jobs.push((range.clone(), &mut sequence.tail[layer], &sequence.prefix[layer], mine));
-            }
-            jobs.into_par_iter().for_each(|(range, tail, prefix, out)| {
-                let half = rope.head_dim / 2;
-                let mut query = vec![0.0; q_cols];
-                let mut key = vec![0.0; kv_cols];
-                let mut scratch = Vec::new();
-                for (row, out) in range.zip(out.chunks_exact_mut(q_cols)) {
-                    let (cos, sin) = (&rope.cos[row * half..][..half], &rope.sin[row * half..][..half]);
-                    let rotate = |out: &mut [f32], x: &[f32]| {
-                        for (o, x) in out.chunks_exact_mut(rope.head_dim).zip(x.chunks_exact(rope.head_dim)) {
-                            simd::rotate(o, x, cos, sin, 1.0);
-                        }
-                    };
-                    rotate(&mut query, &q[row * q_cols..][..q_cols]);
-                    rotate(&mut key, &k[row * kv_cols..][..kv_cols]);
-                    tail.keys.extend_from_slice(&key);
-                    tail.values.extend_from_slice(&v[row * kv_cols..][..kv_cols]);
-                    let parts = [
-                        Cached { keys: &prefix.keys, values: &prefix.values },
-                        Cached { keys: &tail.keys, values: &tail.values },
-                    ];
-                    simd::attend_row(out, &query, parts, rope.head_dim, kv_cols, &mut scratch);
-                }
-            });
-            Tensor::from_data(TensorData::new(out, [rows, q_cols]), device)
-        });
-        for ((slot, _), (_, sequence)) in chunks.iter().zip(work) {
-            self.sequences[*slot] = Some(sequence);
-        }
-        let last: Vec<i64> = chunks.iter().map(|(_, rows)| rows.end as i64 - 1).collect();
-        let n = last.len();
-        let last = Tensor::<1, Int>::from_data(TensorData::new(last, [n]), device);
-        Ok(read(plain::linear(hidden.select(0, last), policy.text.head_weight(w), None)))
+        Ok(logits)
     }
 
     fn check(&self, feeds: &[(SequenceId, Vec<Feed>)]) -> Result<(), PolicyError> {

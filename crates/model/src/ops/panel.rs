@@ -1,0 +1,202 @@
+//! Products of a few rows with a weight matrix that stays the same for many calls.
+//!
+//! While sampling, every pass multiplies one row per sequence with every weight. The weights are laid
+//! out once so that a pass reads them front to back, and each sum runs over the inner dimension in
+//! order. So a row's result depends on nothing but the row: not on how many others there are, not on
+//! the number of threads.
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Outputs in a panel: two registers of 16 lanes, or four of 8.
+const WIDTH: usize = 32;
+
+/// A weight matrix `[outputs, inputs]` in panels of 32 outputs: `panel[input][output]`.
+pub(crate) struct Panels {
+    outputs: usize,
+    inputs: usize,
+    data: Vec<f32>,
+}
+
+/// What a product does with its output.
+#[derive(Clone, Copy)]
+pub(crate) enum Store<'a> {
+    /// `out = x·wᵀ`.
+    Set,
+    /// `out = x·wᵀ + bias`.
+    Biased(&'a [f32]),
+    /// `out += x·wᵀ`.
+    Added,
+}
+
+impl Panels {
+    /// Lays out row-major matrices `[n, inputs]`, one below the other.
+    pub(crate) fn new(parts: &[&[f32]], inputs: usize) -> Self {
+        let rows: Vec<&[f32]> = parts.iter().flat_map(|part| part.chunks_exact(inputs)).collect();
+        let mut data = vec![0.0; rows.len().div_ceil(WIDTH) * WIDTH * inputs];
+        for (panel, rows) in data.chunks_exact_mut(WIDTH * inputs).zip(rows.chunks(WIDTH)) {
+            for (lane, row) in rows.iter().enumerate() {
+                for (slot, v) in panel.iter_mut().skip(lane).step_by(WIDTH).zip(*row) {
+                    *slot = *v;
+                }
+            }
+        }
+        Self { outputs: rows.len(), inputs, data }
+    }
+
+    /// Columns of the output.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// `x [rows, inputs]` times the transposed weights, into `out [rows, outputs]`.
+    pub(crate) fn product(&self, out: &mut [f32], x: &[f32], store: Store<'_>) {
+        let rows = x.len() / self.inputs.max(1);
+        assert_eq!(x.len(), rows * self.inputs, "rows of a product");
+        assert_eq!(out.len(), rows * self.outputs, "output of a product");
+        Arch::new().dispatch(Product { panels: self, out, x, store });
+    }
+}
+
+struct Product<'a> {
+    panels: &'a Panels,
+    out: &'a mut [f32],
+    x: &'a [f32],
+    store: Store<'a>,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // Registers a panel row takes, and rows at a time: as many sums as the registers hold.
+        match S::F32_LANES {
+            16 => self.run::<S, 2, 8>(simd),
+            8 => self.run::<S, 4, 2>(simd),
+            4 => self.run::<S, 8, 1>(simd),
+            _ => self.run::<S, WIDTH, 1>(simd),
+        }
+    }
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const C: usize, const R: usize>(self, simd: S) {
+        let Product { panels, out, x, store } = self;
+        let (inputs, outputs) = (panels.inputs, panels.outputs);
+        for (i, panel) in panels.data.chunks_exact(WIDTH * inputs).enumerate() {
+            let first = i * WIDTH;
+            let mut row = 0;
+            let mut left = x.len() / inputs;
+            let mut put = |row: usize, sums: &[[f32; WIDTH]]| {
+                for (r, sums) in sums.iter().enumerate() {
+                    let to = &mut out[(row + r) * outputs + first..(row + r + 1) * outputs];
+                    match store {
+                        Store::Set => to.iter_mut().zip(sums).for_each(|(o, s)| *o = *s),
+                        Store::Biased(bias) => {
+                            to.iter_mut().zip(sums).zip(&bias[first..]).for_each(|((o, s), b)| *o = s + b)
+                        }
+                        Store::Added => to.iter_mut().zip(sums).for_each(|(o, s)| *o += s),
+                    }
+                }
+            };
+            while left >= R {
+                put(row, &block::<S, C, R>(simd, panel, &x[row * inputs..(row + R) * inputs], inputs));
+                row += R;
+                left -= R;
+            }
+            if R > 4 && left >= 4 {
+                put(row, &block::<S, C, 4>(simd, panel, &x[row * inputs..(row + 4) * inputs], inputs));
+                row += 4;
+                left -= 4;
+            }
+            if R > 2 && left >= 2 {
+                put(row, &block::<S, C, 2>(simd, panel, &x[row * inputs..(row + 2) * inputs], inputs));
+                row += 2;
+                left -= 2;
+            }
+            if left == 1 {
+                put(row, &block::<S, C, 1>(simd, panel, &x[row * inputs..(row + 1) * inputs], inputs));
+            }
+        }
+    }
+}
+
+/// `R` rows times one panel.
+#[inline(always)]
+fn block<S: Simd, const C: usize, const R: usize>(
+    simd: S,
+    panel: &[f32],
+    x: &[f32],
+    inputs: usize,
+) -> [[f32; WIDTH]; R] {
+    let mut sums = [[simd.splat_f32s(0.0); C]; R];
+    let x: [&[f32]; R] = std::array::from_fn(|r| &x[r * inputs..(r + 1) * inputs]);
+    let (weights, _) = S::as_simd_f32s(panel).0.as_chunks::<C>();
+    for (i, weights) in weights.iter().enumerate().take(inputs) {
+        for r in 0..R {
+            let x = simd.splat_f32s(x[r][i]);
+            for c in 0..C {
+                sums[r][c] = simd.mul_add_e_f32s(weights[c], x, sums[r][c]);
+            }
+        }
+    }
+    let mut out = [[0.0; WIDTH]; R];
+    for (out, sums) in out.iter_mut().zip(&sums) {
+        for (to, from) in S::as_mut_simd_f32s(out).0.iter_mut().zip(sums) {
+            *to = *from;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyas_core::Seed;
+
+    #[test]
+    fn every_shape_equals_the_plain_sum() {
+        let mut rng = Seed::new(1).rng();
+        let mut random = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
+        for (rows, inputs, outputs) in [(1, 3, 1), (2, 16, 32), (5, 7, 33), (8, 40, 64), (15, 9, 100)] {
+            let (x, w, bias) = (random(rows * inputs), random(outputs * inputs), random(outputs));
+            let split = outputs / 2 * inputs;
+            let panels = Panels::new(&[&w[..split], &w[split..]], inputs);
+            assert_eq!(panels.outputs(), outputs);
+            let start = random(rows * outputs);
+            for store in [Store::Set, Store::Biased(&bias), Store::Added] {
+                let mut out = start.clone();
+                panels.product(&mut out, &x, store);
+                for row in 0..rows {
+                    for o in 0..outputs {
+                        let sum: f32 = (0..inputs).map(|i| x[row * inputs + i] * w[o * inputs + i]).sum();
+                        let expected = match store {
+                            Store::Set => sum,
+                            Store::Biased(bias) => sum + bias[o],
+                            Store::Added => sum + start[row * outputs + o],
+                        };
+                        let got = out[row * outputs + o];
+                        assert!((got - expected).abs() < 1e-4, "{rows}x{inputs}x{outputs} at {row}, {o}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_its_neighbours() {
+        let mut rng = Seed::new(2).rng();
+        let (inputs, outputs, rows) = (50, 70, 23);
+        let mut random = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
+        let (x, w) = (random(rows * inputs), random(outputs * inputs));
+        let panels = Panels::new(&[&w], inputs);
+        let mut all = vec![0.0; rows * outputs];
+        panels.product(&mut all, &x, Store::Set);
+        for row in 0..rows {
+            let mut alone = vec![0.0; outputs];
+            panels.product(&mut alone, &x[row * inputs..(row + 1) * inputs], Store::Set);
+            assert_eq!(alone, all[row * outputs..(row + 1) * outputs], "row {row}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! One pass of the decoder on tensors: the plain twin of [`super::fast`], and the way for devices
+//! other than the host.
+
+use std::ops::Range;
+
+use burn::tensor::{Int, Tensor, TensorData};
+use rayon::prelude::*;
+
+use super::cache::Chunk;
+use crate::arch::text_rope;
+use crate::ops::attend_row::{Cached, attend_row};
+use crate::ops::simd;
+use crate::policy::Policy;
+use crate::policy::score::read;
+
+/// Feeds every chunk to its sequence and gives the logits `[chunks, V]` after the last row of each.
+pub(super) fn extend(policy: &Policy, chunks: &mut [Chunk]) -> Vec<f32> {
+    let (w, device) = (policy.weights(), &policy.device);
+    let positions: Vec<[u32; 3]> = chunks.iter().flat_map(|c| c.positions.iter().copied()).collect();
+    let rope = text_rope(&policy.config.text, &positions);
+    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(chunks.len());
+    for chunk in chunks.iter() {
+        let start = ranges.last().map_or(0, |r| r.end);
+        ranges.push(start..start + chunk.positions.len());
+    }
+    let rows: Vec<f32> = chunks.iter().flat_map(|c| c.rows.iter().copied()).collect();
+    let embedded = TensorData::new(rows, [positions.len(), policy.config.text.hidden_size]);
+    let embedded = Tensor::<2>::from_data(embedded, device);
+    let hidden = policy.text.forward(w, embedded, |layer, q, k, v| {
+        let [rows, q_cols] = q.dims();
+        let [_, kv_cols] = k.dims();
+        let (q, k, v) = (read(q), read(k), read(v));
+        let mut out = vec![0.0; q.len()];
+        let mut jobs = Vec::with_capacity(chunks.len());
+        let mut rest = out.as_mut_slice();
+        for (range, chunk) in ranges.iter().zip(chunks.iter_mut()) {
+            let (mine, others) = rest.split_at_mut(range.len() * q_cols);
+            rest = others;
+            let sequence = &mut chunk.sequence;
+            jobs.push((range.clone(), &mut sequence.tail[layer], &sequence.prefix[layer], mine));
+        }
+        jobs.into_par_iter().for_each(|(range, tail, prefix, out)| {
+            let half = rope.head_dim / 2;
+            let mut query = vec![0.0; q_cols];
+            let mut key = vec![0.0; kv_cols];
+            let mut scratch = Vec::new();
+            for (row, out) in range.zip(out.chunks_exact_mut(q_cols)) {
+                let (cos, sin) = (&rope.cos[row * half..][..half], &rope.sin[row * half..][..half]);
+                let rotate = |out: &mut [f32], x: &[f32]| {
+                    for (o, x) in out.chunks_exact_mut(rope.head_dim).zip(x.chunks_exact(rope.head_dim)) {
+                        simd::rotate(o, x, cos, sin, 1.0);
+                    }
+                };
+                rotate(&mut query, &q[row * q_cols..][..q_cols]);
+                rotate(&mut key, &k[row * kv_cols..][..kv_cols]);
+                tail.keys.extend_from_slice(&key);
+                tail.values.extend_from_slice(&v[row * kv_cols..][..kv_cols]);
+                let parts = [
+                    Cached { keys: &prefix.keys, values: &prefix.values },
+                    Cached { keys: &tail.keys, values: &tail.values },
+                ];
+                attend_row(out, &query, parts, rope.head_dim, kv_cols, &mut scratch);
+            }
+        });
+        Tensor::from_data(TensorData::new(out, [rows, q_cols]), device)
+    });
+    let last: Vec<i64> = ranges.iter().map(|rows| rows.end as i64 - 1).collect();
+    let n = last.len();
+    let last = Tensor::<1, Int>::from_data(TensorData::new(last, [n]), device);
+    read(crate::ops::plain::linear(hidden.select(0, last), policy.text.head_weight(w), None))
+}
