@@ -4,7 +4,7 @@ use eyas_core::{Episode, Seed};
 use eyas_gym::{Knobs, ResponseStyle, find, normalised, play_oracle, play_random};
 use eyas_model::Sampling;
 use eyas_reward::{FormatForm, RewardKind, RewardSpec, score_episode};
-use eyas_rollout::{Agent, RolloutConfig, RolloutError, Start, rollout};
+use eyas_rollout::{Agent, Pictures, RolloutConfig, RolloutError, Start, rollout};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +119,7 @@ pub fn evaluate(
     let mut episodes = Vec::with_capacity(starts.len());
     for (i, batch) in starts.chunks(config.batch.max(1)).enumerate() {
         let seed = config.seed.split("eval-sampling", i as u64).split(&env.name, 0);
-        let (groups, _) = rollout(agent, batch, 1, &rollout_config, seed, |_| {})?;
+        let (groups, _) = rollout(agent, batch, 1, &rollout_config, seed, &mut Pictures::default(), |_| {})?;
         episodes.extend(groups.into_iter().flat_map(|g| g.episodes));
         progress(episodes.len());
     }

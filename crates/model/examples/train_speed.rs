@@ -7,7 +7,8 @@ use eyas_core::{Image, Seed, TokenKind, Trajectory};
 use eyas_model::hf::{Qwen25VlConfig, SpecialTokens};
 use eyas_model::processor::{ImageProcessor, ProcessorConfig};
 use eyas_model::{
-    AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, Sampling, ScoreOptions, Upstream, sample,
+    AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, Precision, Sampling, ScoreOptions, Upstream,
+    sample,
 };
 
 #[global_allocator]
@@ -37,6 +38,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ImageProcessor::new(ProcessorConfig { min_pixels: 1, ..Default::default() })?,
         values,
     )?;
+    if std::env::args().any(|a| a == "bf16") {
+        policy.set_precision(Precision::Bf16);
+    }
     let mut store = ImageStore::default();
     let batch = 32;
     let trajectories: Vec<Trajectory> = (0..batch)

@@ -11,8 +11,9 @@ pub mod policy;
 pub mod processor;
 mod vlm;
 
+pub use ops::Precision;
 pub use policy::{
-    AdamW, Decoder, Features, Feed, ImageStore, Origin, Policy, PolicyError, Sampled, Sampling, ScoreOptions,
-    Scored, SequenceId, Targets, Update, Upstream, sample,
+    AdamW, Decoder, Features, Feed, ImageStore, Origin, PassSeconds, Policy, PolicyError, Sampled, Sampling,
+    ScoreOptions, Scored, SequenceId, Targets, Update, Upstream, sample,
 };
 pub use vlm::{Vlm, VlmError};

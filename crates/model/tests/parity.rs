@@ -317,7 +317,9 @@ fn fast_decoding_equals_plain_decoding() {
             let feeds: Vec<_> = sequences
                 .iter()
                 .enumerate()
-                .map(|(i, s)| (*s, if step == 2 { vec![image(), text(3, 2)] } else { vec![text(i as u32, 1)] }))
+                .map(|(i, s)| {
+                    (*s, if step == 2 { vec![image(), text(3, 2)] } else { vec![text(i as u32, 1)] })
+                })
                 .collect();
             all.push(decoder.extend(&feeds).unwrap());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use eyas_core::Seed;
-use eyas_model::ops::{self, Family, HeadOptions, Rope, Segments, plain};
+use eyas_model::ops::{self, Family, HeadOptions, Precision, Rope, Segments, plain};
 
 fn random(rows: usize, cols: usize, seed: u64) -> Tensor<2> {
     let mut rng = Seed::new(seed).rng();
@@ -52,13 +52,13 @@ fn linear() {
         compare(
             "linear",
             [random(rows, 24, 1), random(40, 24, 2), random(1, 40, 3)],
-            |[x, w, b]| ops::linear(x, w, Some(b)),
+            |[x, w, b]| ops::linear(x, w, Some(b), Precision::F32),
             |[x, w, b]| plain::linear(x, w, Some(b)),
         );
         compare(
             "linear without bias",
             [random(rows, 24, 1), random(40, 24, 2)],
-            |[x, w]| ops::linear(x, w, None),
+            |[x, w]| ops::linear(x, w, None, Precision::F32),
             |[x, w]| plain::linear(x, w, None),
         );
     }
@@ -86,7 +86,7 @@ fn rms_norm_and_swiglu() {
 fn head() {
     let targets: Arc<[u32]> = (0..50u32).map(|i| i * 7 % 60).collect();
     for (temperature, forbidden) in [(1.0, vec![]), (0.7, vec![61, 62])] {
-        let options = HeadOptions { temperature, forbidden: Arc::from(forbidden) };
+        let options = HeadOptions { temperature, forbidden: Arc::from(forbidden), precision: Precision::F32 };
         compare(
             "head",
             [random(50, 16, 1), random(64, 16, 2)],

@@ -99,12 +99,29 @@ impl Encoded {
     }
 }
 
-/// Processes and encodes pictures.
-pub(crate) fn encode_images(
-    policy: &Policy,
-    images: &[Image],
-) -> Result<BTreeMap<ImageId, Features>, RolloutError> {
-    let mut store = ImageStore::default();
-    store.add(policy.processor(), images)?;
-    Ok(policy.encode(images.iter().map(Image::id), &store)?)
+/// The pictures of a rollout: each is processed and encoded once, however often it is seen.
+#[derive(Default)]
+pub struct Pictures {
+    store: ImageStore,
+    features: BTreeMap<ImageId, Features>,
+}
+
+impl Pictures {
+    /// The processed pictures, for training on the same episodes.
+    pub fn into_store(self) -> ImageStore {
+        self.store
+    }
+
+    /// Processes and encodes those of `images` that are new.
+    pub(crate) fn add(&mut self, policy: &Policy, images: &[Image]) -> Result<(), RolloutError> {
+        let fresh: Vec<&Image> = images.iter().filter(|i| !self.features.contains_key(&i.id())).collect();
+        self.store.add(policy.processor(), fresh.iter().copied())?;
+        self.features.extend(policy.encode(fresh.iter().map(|i| i.id()), &self.store)?);
+        Ok(())
+    }
+
+    pub(crate) fn features(&self, image: &Image) -> Result<&Features, RolloutError> {
+        let id = image.id();
+        Ok(self.features.get(&id).ok_or(eyas_model::PolicyError::MissingImage { id })?)
+    }
 }

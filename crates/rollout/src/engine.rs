@@ -11,8 +11,7 @@ use eyas_model::{Decoder, Feed, Sampling, SequenceId, sample};
 use eyas_reward::Response;
 use rayon::prelude::*;
 
-use crate::agent::encode_images;
-use crate::{Agent, RolloutError, Start, token_kinds};
+use crate::{Agent, Pictures, RolloutError, Start, token_kinds};
 
 /// How episodes are played.
 #[derive(Clone, Debug)]
@@ -85,7 +84,7 @@ struct Player {
     done: bool,
 }
 
-/// Plays `copies` episodes from each start. Groups come back in the order of `starts`, members in the
+/// Plays `copies` episodes from each start. Pictures are kept in `pictures`. Groups come back in the order of `starts`, members in the
 /// order of their seeds; nothing depends on the number of threads.
 ///
 /// # Errors
@@ -96,6 +95,7 @@ pub fn rollout(
     copies: usize,
     config: &RolloutConfig,
     seed: Seed,
+    pictures: &mut Pictures,
     mut progress: impl FnMut(&RolloutStats),
 ) -> Result<(Vec<Group>, RolloutStats), RolloutError> {
     config.sampling.validate()?;
@@ -104,7 +104,7 @@ pub fn rollout(
     let forbidden = agent.forbidden();
     let context = config.max_context.min(agent.policy.config().text.max_position_embeddings);
 
-    let mut players = open(agent, starts, copies, config, seed, context, &mut decoder, &mut stats)?;
+    let mut players = open(agent, starts, copies, config, seed, context, pictures, &mut decoder, &mut stats)?;
     loop {
         // Draw one token for every running response.
         let running: Vec<&mut Player> = players.iter_mut().filter(|p| !p.done && p.ended.is_none()).collect();
@@ -140,7 +140,7 @@ pub fn rollout(
         if none_running || waiting * 4 >= alive || waiting >= 32 {
             let ready: Vec<&mut Player> =
                 players.iter_mut().filter(|p| !p.done && p.ended.is_some()).collect();
-            act(agent, context, ready, &mut decoder, &mut stats.seconds)?;
+            act(agent, context, ready, pictures, &mut decoder, &mut stats.seconds)?;
         }
     }
     let mut groups: Vec<Group> =
@@ -167,12 +167,13 @@ fn open(
     config: &RolloutConfig,
     seed: Seed,
     context: usize,
+    pictures: &mut Pictures,
     decoder: &mut Decoder<'_>,
     stats: &mut RolloutStats,
 ) -> Result<Vec<Player>, RolloutError> {
     let render = || starts.par_iter().map(|s| s.game.render()).collect();
     let images: Vec<Image> = timed(&mut stats.seconds.render, render);
-    let features = timed(&mut stats.seconds.encode, || encode_images(agent.policy, &images))?;
+    timed(&mut stats.seconds.encode, || pictures.add(agent.policy, &images))?;
     let mut players = Vec::with_capacity(starts.len() * copies);
     let mut prefixes = Vec::with_capacity(starts.len());
     let mut last_tokens = Vec::with_capacity(starts.len());
@@ -187,7 +188,7 @@ fn open(
         }
         // Everything but the last token is shared; that one is read by each member, and its logits are
         // the first ones a member draws from.
-        let mut feed = features.get(&image.id()).map(|f| prompt.feed(f)).unwrap_or_default();
+        let mut feed = prompt.feed(pictures.features(image)?);
         let last = match feed.last_mut() {
             Some(Feed::Text(ids)) if ids.len() > 1 => ids.pop(),
             _ => None,
@@ -276,6 +277,7 @@ fn act(
     agent: Agent<'_>,
     context: usize,
     mut ready: Vec<&mut Player>,
+    pictures: &mut Pictures,
     decoder: &mut Decoder<'_>,
     seconds: &mut RolloutSeconds,
 ) -> Result<(), RolloutError> {
@@ -285,7 +287,7 @@ fn act(
     let render = || ready.par_iter().map(|p| (!p.done).then(|| p.game.render())).collect();
     let images: Vec<Option<Image>> = timed(&mut seconds.render, render);
     let present: Vec<Image> = images.iter().flatten().cloned().collect();
-    let features = timed(&mut seconds.encode, || encode_images(agent.policy, &present))?;
+    timed(&mut seconds.encode, || pictures.add(agent.policy, &present))?;
     for ((player, image), by_itself) in ready.into_iter().zip(images).zip(ended) {
         let Some(image) = image else {
             decoder.close(player.sequence)?;
@@ -309,7 +311,7 @@ fn act(
         player.episode.turns.push(turn(observation, &image));
         player.perception = player.game.perception().text;
         player.feed = last;
-        player.feed.extend(features.get(&image.id()).map(|f| prompt.feed(f)).unwrap_or_default());
+        player.feed.extend(prompt.feed(pictures.features(&image)?));
         player.episode.images.insert(image.id(), image);
         player.ended = None;
     }

@@ -12,7 +12,7 @@ mod error;
 mod kinds;
 mod start;
 
-pub use agent::{Agent, Encoded};
+pub use agent::{Agent, Encoded, Pictures};
 pub use demo::{Teacher, demonstrate};
 pub use engine::{RolloutConfig, RolloutSeconds, RolloutStats, rollout};
 pub use error::RolloutError;

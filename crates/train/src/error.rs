@@ -30,6 +30,9 @@ pub enum TrainError {
     /// A model could not be opened, made or saved.
     #[error(transparent)]
     Model(#[from] eyas_model::VlmError),
+    /// A trajectory refused tokens.
+    #[error(transparent)]
+    Trajectory(#[from] eyas_core::TrajectoryError),
     /// Whoever listens to the run failed.
     #[error("{0}")]
     Listener(String),

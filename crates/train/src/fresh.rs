@@ -2,11 +2,11 @@
 
 use eyas_core::Seed;
 use eyas_gym::{Game, ResponseStyle, Status, first_message, later_message, response};
-use eyas_model::Vlm;
+use eyas_model::{Precision, Vlm};
 use eyas_rollout::Start;
 
 use crate::TrainError;
-use crate::recipe::{EnvChoice, ModelSource, Preset, Recipe};
+use crate::recipe::{ComputeDtype, EnvChoice, ModelSource, Preset, Recipe};
 
 /// Episodes of each environment whose text a fresh tokenizer is trained on.
 const CORPUS_EPISODES: u64 = 300;
@@ -24,6 +24,10 @@ pub fn open_model(recipe: &Recipe) -> Result<Vlm, TrainError> {
         }
     };
     model.policy.freeze(&recipe.model.freeze);
+    model.policy.set_precision(match recipe.model.compute_dtype {
+        ComputeDtype::F32 => Precision::F32,
+        ComputeDtype::Bf16 => Precision::Bf16,
+    });
     Ok(model)
 }
 

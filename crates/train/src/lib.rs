@@ -3,6 +3,7 @@
 //! A recipe resolves into stages; a stage is a loop of draw, score, advantage, loss, update.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 mod check;
 mod error;
 mod fresh;

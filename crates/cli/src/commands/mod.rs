@@ -1,5 +1,6 @@
 //! The verbs.
 
+mod bench;
 mod chat;
 mod columns;
 mod conversation;
@@ -51,6 +52,7 @@ enum Command {
     Gym(gym::GymArgs),
     Recipe(recipe::RecipeArgs),
     Model(model::ModelArgs),
+    Bench(bench::BenchArgs),
 }
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
@@ -68,6 +70,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Gym(args) => gym::run(&args, &mut out),
         Command::Recipe(args) => recipe::run(&args, &mut out),
         Command::Model(args) => model::run(&args, &mut out),
+        Command::Bench(args) => bench::run(&args, &mut out),
     }
 }
 

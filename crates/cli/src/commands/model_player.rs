@@ -121,7 +121,7 @@ mod tests {
     use eyas_gym::{Knobs, ResponseStyle, Status, find};
     use eyas_model::{Sampling, Vlm};
     use eyas_reward::Response;
-    use eyas_rollout::{Start, rollout};
+    use eyas_rollout::{Pictures, Start, rollout};
 
     fn model() -> Vlm {
         let text = "<think>left</think><answer>left right up down</answer>";
@@ -143,8 +143,16 @@ mod tests {
         let knobs = Knobs::defaults(find("frozen-lake").unwrap().spec.knobs);
         let start = Start::reset("frozen-lake", Seed::new(5), &knobs).unwrap();
         let agent = Agent::of(model);
-        let (groups, _) =
-            rollout(agent, std::slice::from_ref(&start), 1, config, Seed::new(1), |_| {}).unwrap();
+        let (groups, _) = rollout(
+            agent,
+            std::slice::from_ref(&start),
+            1,
+            config,
+            Seed::new(1),
+            &mut Pictures::default(),
+            |_| {},
+        )
+        .unwrap();
         let engine = groups[0].episodes[0].turns.iter().map(|t| t.response.clone()).collect();
 
         let mut player = ModelPlayer::new(agent, config.clone(), Seed::new(1));

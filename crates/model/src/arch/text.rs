@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::params::{Params, Tensors};
 use crate::hf::Qwen25VlConfig;
-use crate::ops::{linear, rms_norm, swiglu};
+use crate::ops::{Precision, linear, rms_norm, swiglu};
 
 pub(crate) struct Layer {
     pub(crate) norm1: usize,
@@ -20,6 +20,7 @@ pub(crate) struct Layer {
 
 /// Positions of the decoder's parameters.
 pub struct TextModel {
+    pub(crate) precision: Precision,
     eps: f32,
     embed: usize,
     pub(crate) layers: Vec<Layer>,
@@ -53,6 +54,7 @@ impl TextModel {
         let embed = find("model.embed_tokens.weight".into())?;
         let head = if config.tie_word_embeddings { embed } else { find("lm_head.weight".into())? };
         Some(Self {
+            precision: Precision::F32,
             eps: config.text.rms_norm_eps as f32,
             embed,
             layers,
@@ -125,6 +127,7 @@ impl TextModel {
         mut x: Tensor<2>,
         mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
+        let linear = |x, weight, bias| linear(x, weight, bias, self.precision);
         for (i, layer) in self.layers.iter().enumerate() {
             let h = rms_norm(x.clone(), w.get(layer.norm1), self.eps);
             let affine = |(weight, bias): (usize, usize)| linear(h.clone(), w.get(weight), Some(w.get(bias)));

@@ -9,7 +9,7 @@ use super::params::{Params, Tensors};
 use super::positions::vision_rope;
 use super::window::window_order;
 use crate::hf::VisionConfig;
-use crate::ops::{Rope, Segments, attention, linear, rms_norm, swiglu};
+use crate::ops::{Precision, Rope, Segments, attention, linear, rms_norm, swiglu};
 use crate::processor::Patches;
 
 /// The norms of the tower use this constant whatever the configuration says, as in transformers.
@@ -33,6 +33,7 @@ struct Block {
 
 /// Positions of the tower's parameters.
 pub struct VisionModel {
+    pub(crate) precision: Precision,
     config: VisionConfig,
     patch_embed: usize,
     blocks: Vec<Block>,
@@ -118,6 +119,7 @@ impl VisionModel {
             })
             .collect::<Option<_>>()?;
         Some(Self {
+            precision: Precision::F32,
             config: config.clone(),
             patch_embed: find("visual.patch_embed.proj.weight".into())?,
             blocks,
@@ -129,6 +131,7 @@ impl VisionModel {
 
     /// Visual tokens `[N, out_hidden]` of all images, in image order, row-major in the merged grid.
     pub fn forward(&self, w: &Tensors, batch: &VisionBatch, device: &Device) -> Tensor<2> {
+        let linear = |x, weight, bias| linear(x, weight, bias, self.precision);
         let affine = |x, a: Affine| linear(x, w.get(a.weight), Some(w.get(a.bias)));
         let pixels = TensorData::new(batch.pixels.clone(), [batch.rows, batch.row_len]);
         let mut x = linear(Tensor::<2>::from_data(pixels, device), w.get(self.patch_embed), None);

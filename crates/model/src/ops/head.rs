@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::host::{Grads, HostOp, Input, Output};
-use super::matrix::{Mat, matmul};
-use super::simd;
+use super::matrix::Mat;
+use super::{Precision, simd};
 
 /// Logits held at once, in elements.
 const LOGITS: usize = 1 << 20;
@@ -19,11 +19,13 @@ pub struct HeadOptions {
     pub temperature: f32,
     /// Tokens the policy can never produce: their logits are −∞.
     pub forbidden: Arc<[u32]>,
+    /// How the fused head multiplies; its plain twin is always in f32.
+    pub precision: Precision,
 }
 
 impl Default for HeadOptions {
     fn default() -> Self {
-        Self { temperature: 1.0, forbidden: Arc::from([]) }
+        Self { temperature: 1.0, forbidden: Arc::from([]), precision: Precision::F32 }
     }
 }
 
@@ -43,7 +45,8 @@ impl Head {
     fn logits(&self, hidden: &[f32], rows: usize, weight: &Input<'_>, out: &mut Vec<f32>) {
         out.resize(rows * weight.rows, 0.0);
         let h = Mat::new(hidden, rows, weight.cols);
-        matmul(out, weight.rows, false, h, Mat::new(weight.data, weight.rows, weight.cols).t(), true);
+        let w = Mat::new(weight.data, weight.rows, weight.cols).t();
+        self.options.precision.matmul(out, weight.rows, false, h, w);
         let inv = 1.0 / self.options.temperature;
         out.par_chunks_mut(weight.rows).for_each(|row| {
             if inv != 1.0 {
@@ -126,10 +129,12 @@ impl HostOp for Head {
             let d = Mat::new(&logits, end - start, weight.rows);
             if grads.wanted[0] {
                 let out = &mut dhidden[start * hidden.cols..end * hidden.cols];
-                matmul(out, hidden.cols, false, d, Mat::new(weight.data, weight.rows, weight.cols), true);
+                let w = Mat::new(weight.data, weight.rows, weight.cols);
+                self.options.precision.matmul(out, hidden.cols, false, d, w);
             }
             if grads.wanted[1] {
-                matmul(&mut dweight, weight.cols, true, d.t(), Mat::new(h, end - start, hidden.cols), true);
+                let h = Mat::new(h, end - start, hidden.cols);
+                self.options.precision.matmul(&mut dweight, weight.cols, true, d.t(), h);
             }
         }
         vec![dhidden, dweight]

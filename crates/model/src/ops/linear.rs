@@ -3,15 +3,17 @@
 use rayon::prelude::*;
 
 use super::host::{Grads, HostOp, Input, Output};
-use super::matrix::{Mat, matmul};
-use super::simd;
+use super::matrix::Mat;
+use super::{Precision, simd};
 
 /// Rows a partial sum of the bias gradient covers: fixed, so the sum does not depend on threads.
 const ROWS_PER_SUM: usize = 256;
 
 /// `x·wᵀ (+ b)`; inputs `x [T, I]`, `w [O, I]`, optionally `b [1, O]`.
 #[derive(Debug)]
-pub(super) struct Linear;
+pub(super) struct Linear {
+    pub(super) precision: Precision,
+}
 
 impl HostOp for Linear {
     fn forward(&self, inputs: &[Input<'_>]) -> Output {
@@ -21,7 +23,7 @@ impl HostOp for Linear {
             None => vec![0.0; x.rows * w.rows],
         };
         let (a, b) = (Mat::new(x.data, x.rows, x.cols), Mat::new(w.data, w.rows, w.cols).t());
-        matmul(&mut data, w.rows, inputs.len() == 3, a, b, true);
+        self.precision.matmul(&mut data, w.rows, inputs.len() == 3, a, b);
         Output { data, rows: x.rows, cols: w.rows, saved: Vec::new() }
     }
 
@@ -31,11 +33,13 @@ impl HostOp for Linear {
         let mut results = vec![Vec::new(); inputs.len()];
         if grads.wanted[0] {
             results[0] = vec![0.0; x.data.len()];
-            matmul(&mut results[0], x.cols, false, dy, Mat::new(w.data, w.rows, w.cols), true);
+            let weight = Mat::new(w.data, w.rows, w.cols);
+            self.precision.matmul(&mut results[0], x.cols, false, dy, weight);
         }
         if grads.wanted[1] {
             results[1] = vec![0.0; w.data.len()];
-            matmul(&mut results[1], w.cols, false, dy.t(), Mat::new(x.data, x.rows, x.cols), true);
+            let x = Mat::new(x.data, x.rows, x.cols);
+            self.precision.matmul(&mut results[1], w.cols, false, dy.t(), x);
         }
         if grads.wanted.get(2) == Some(&true) {
             results[2] = column_sums(grads.grad, w.rows);

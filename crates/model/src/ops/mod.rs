@@ -4,18 +4,24 @@
 
 pub(crate) mod attend_row;
 mod attention;
+pub(crate) mod bf16;
 mod head;
 mod host;
 mod linear;
 mod matrix;
 mod norm;
 pub(crate) mod panel;
+mod peak;
 pub mod plain;
+mod precision;
 pub(crate) mod simd;
 mod swiglu;
 
 pub use attention::{Family, Rope, Segments};
 pub use head::HeadOptions;
+pub use peak::matmul_peak_gflops;
+pub use precision::Precision;
+pub(crate) use precision::Weights;
 
 use std::sync::Arc;
 
@@ -26,14 +32,14 @@ fn on_host(x: &Tensor<2>) -> bool {
     matches!(x.device().inner().as_dispatch(), burn::backend::DispatchDevice::Flex(_))
 }
 
-/// `x·wᵀ + b`: `x [T, I]`, `w [O, I]`, `b [1, O]` -> `[T, O]`.
-pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>) -> Tensor<2> {
+/// `x·wᵀ + b`: `x [T, I]`, `w [O, I]`, `b [1, O]` -> `[T, O]`. The plain twin is always in f32.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>, precision: Precision) -> Tensor<2> {
     if !on_host(&x) {
         return plain::linear(x, weight, bias);
     }
     match bias {
-        Some(bias) => host::apply3(x, weight, bias, linear::Linear),
-        None => host::apply2(x, weight, linear::Linear),
+        Some(bias) => host::apply3(x, weight, bias, linear::Linear { precision }),
+        None => host::apply2(x, weight, linear::Linear { precision }),
     }
 }
 

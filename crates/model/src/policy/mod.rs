@@ -21,12 +21,14 @@ pub use vision_cache::Features;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use burn::tensor::Device;
 use eyas_core::ImageId;
 
 use crate::arch::{Params, Tensors, TextModel, VisionModel};
 use crate::hf::Qwen25VlConfig;
+use crate::ops::Precision;
 use crate::processor::{ImageProcessor, Patches};
 use decode::fast::FastText;
 use optimizer::Moments;
@@ -46,6 +48,18 @@ pub struct Policy {
     frozen: Vec<String>,
     grads: Vec<Vec<f32>>,
     moments: Moments,
+    seconds: PassSeconds,
+}
+
+/// Wall-clock seconds spent in the parts of training passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PassSeconds {
+    /// Packing and the forward pass, the vision tower included.
+    pub forward: f64,
+    /// The backward pass and adding up gradients.
+    pub backward: f64,
+    /// Gradient norm and AdamW.
+    pub optimizer: f64,
 }
 
 impl Policy {
@@ -75,7 +89,19 @@ impl Policy {
             frozen: Vec::new(),
             grads,
             moments,
+            seconds: PassSeconds::default(),
         })
+    }
+
+    /// Multiplies in `precision` from now on, in sampling and in training.
+    pub fn set_precision(&mut self, precision: Precision) {
+        (self.text.precision, self.vision.precision) = (precision, precision);
+        self.fast_text = OnceLock::new();
+    }
+
+    /// In what precision the policy multiplies.
+    pub fn precision(&self) -> Precision {
+        self.text.precision
     }
 
     /// The architecture.
@@ -105,12 +131,19 @@ impl Policy {
         if grads.is_empty() {
             return Update { grad_norm: 0.0, applied: false };
         }
+        let clock = Instant::now();
         let update = optimizer::step(&mut self.params, &mut self.moments, &grads, settings);
         if update.applied {
             self.weights = OnceLock::new();
             self.fast_text = OnceLock::new();
         }
+        self.seconds.optimizer += clock.elapsed().as_secs_f64();
         update
+    }
+
+    /// What training passes have taken since this was last asked.
+    pub fn take_seconds(&mut self) -> PassSeconds {
+        std::mem::take(&mut self.seconds)
     }
 
     /// The gradients accumulated so far, by parameter name; for tests.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use burn::tensor::{Int, Tensor, TensorData};
 use eyas_core::Trajectory;
@@ -77,11 +78,14 @@ impl Policy {
         options: &ScoreOptions,
         loss: impl FnOnce(&Scored) -> Result<Upstream, E>,
     ) -> Result<Scored, E> {
+        let clock = Instant::now();
         let packed = self.pack(groups, images, options)?;
         let tracked = self.params.tensors(&self.device.clone().autodiff(), |name| self.trains(name));
         let scores = self.forward(&tracked, &packed, images, options)?;
         let result = scored(packed.origins, &read(scores.clone()));
+        self.seconds.forward += clock.elapsed().as_secs_f64();
         let upstream = loss(&result)?;
+        let clock = Instant::now();
         let expected = result.logprobs.len();
         let got = upstream.d_logprobs.len();
         if got != expected || !(upstream.d_entropies.is_empty() || upstream.d_entropies.len() == expected) {
@@ -108,6 +112,7 @@ impl Policy {
                 crate::ops::simd::add(sum, &gradient);
             }
         }
+        self.seconds.backward += clock.elapsed().as_secs_f64();
         Ok(result)
     }
 
@@ -157,7 +162,8 @@ impl Policy {
         // such tokens, so only tokens that are no target of this batch are taken out.
         let present: BTreeSet<u32> = packed.targets.iter().copied().collect();
         let forbidden = options.forbidden.iter().copied().filter(|id| !present.contains(id)).collect();
-        let head_options = HeadOptions { temperature: options.temperature, forbidden };
+        let head_options =
+            HeadOptions { temperature: options.temperature, forbidden, precision: self.text.precision };
         Ok(head(hidden, self.text.head_weight(w), Arc::from(packed.targets.as_slice()), &head_options))
     }
 }

@@ -12,7 +12,7 @@ use eyas_gym::ResponseStyle;
 use serde::Deserialize;
 use toml::Value;
 
-use super::{AggregationKind, KlEstimate, Paper, Preset, SaveDtype, StageKind};
+use super::{AggregationKind, ComputeDtype, KlEstimate, Paper, Preset, SaveDtype, StageKind};
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +34,7 @@ pub(super) struct ModelFile {
     pub(super) vocab_size: Option<usize>,
     pub(super) freeze: Vec<String>,
     pub(super) save_dtype: Option<SaveDtype>,
+    pub(super) compute_dtype: Option<ComputeDtype>,
 }
 
 #[derive(Default, Deserialize)]

@@ -57,7 +57,9 @@ fn model(file: ModelFile, at: &At<'_>) -> Result<ModelSettings, RecipeError> {
     };
     // An empty prefix would freeze everything.
     let freeze = at.at("freeze").texts(file.freeze)?;
-    Ok(ModelSettings { source, freeze, save_dtype: file.save_dtype.unwrap_or_default() })
+    let (save_dtype, compute_dtype) =
+        (file.save_dtype.unwrap_or_default(), file.compute_dtype.unwrap_or_default());
+    Ok(ModelSettings { source, freeze, save_dtype, compute_dtype })
 }
 
 fn stages(files: Vec<StageFile>, style: ResponseStyle, at: &At<'_>) -> Result<Vec<Stage>, RecipeError> {

@@ -35,6 +35,8 @@ pub struct ModelSettings {
     pub freeze: Vec<String>,
     /// The type in which weights are saved. Default f32.
     pub save_dtype: SaveDtype,
+    /// In what precision matrices are multiplied; weights, gradients and optimizer stay f32. Default f32.
+    pub compute_dtype: ComputeDtype,
 }
 
 /// Where the weights come from.
@@ -62,6 +64,17 @@ pub enum ModelSource {
 pub enum Preset {
     /// A Qwen2.5-VL of a few million parameters.
     Tiny,
+}
+
+/// In what precision matrices are multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComputeDtype {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// bfloat16 operands, f32 sums: faster where the processor has AVX-512 BF16, slower elsewhere.
+    Bf16,
 }
 
 /// The type in which weights are saved.

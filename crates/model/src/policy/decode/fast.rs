@@ -10,8 +10,9 @@ use rayon::prelude::*;
 use super::cache::{Chunk, Sequence};
 use crate::arch::{Params, TextModel, text_rope};
 use crate::hf::TextConfig;
-use crate::ops::panel::{Panels, Store};
+use crate::ops::Weights;
 use crate::ops::attend_row::{Cached, attend_row};
+use crate::ops::panel::Store;
 use crate::ops::simd;
 
 /// Rows that go through the layers together: enough to make use of each weight that is read, few
@@ -22,17 +23,17 @@ const ROWS: usize = 32;
 pub(crate) struct FastText {
     layers: Vec<Layer>,
     norm: usize,
-    head: Panels,
+    head: Weights,
 }
 
 struct Layer {
     norm1: usize,
-    qkv: Panels,
+    qkv: Weights,
     qkv_bias: Vec<f32>,
-    out: Panels,
+    out: Weights,
     norm2: usize,
-    gate_up: Panels,
-    down: Panels,
+    gate_up: Weights,
+    down: Weights,
 }
 
 impl FastText {
@@ -41,7 +42,8 @@ impl FastText {
         let value = |i: usize| params.entries()[i].value.as_slice();
         let panels = |parts: &[usize]| {
             let inputs = params.entries()[parts[0]].matrix()[1];
-            Panels::new(&parts.iter().map(|&i| value(i)).collect::<Vec<_>>(), inputs)
+            let parts: Vec<&[f32]> = parts.iter().map(|&i| value(i)).collect();
+            Weights::new(text.precision, &parts, inputs)
         };
         let layers = text
             .layers
@@ -94,7 +96,8 @@ impl FastText {
         let weight = |i: usize| params.entries()[i].value.as_slice();
         let eps = config.rms_norm_eps as f32;
         let (d, head_dim) = (config.hidden_size, config.head_dim());
-        let (q_cols, kv_cols) = (config.num_attention_heads * head_dim, config.num_key_value_heads * head_dim);
+        let (q_cols, kv_cols) =
+            (config.num_attention_heads * head_dim, config.num_key_value_heads * head_dim);
         let width = q_cols + 2 * kv_cols;
         let positions: Vec<[u32; 3]> = chunks.iter().flat_map(|c| c.positions.iter().copied()).collect();
         let rope = text_rope(config, &positions);

@@ -67,5 +67,6 @@ pub(super) fn extend(policy: &Policy, chunks: &mut [Chunk]) -> Vec<f32> {
     let last: Vec<i64> = ranges.iter().map(|rows| rows.end as i64 - 1).collect();
     let n = last.len();
     let last = Tensor::<1, Int>::from_data(TensorData::new(last, [n]), device);
-    read(crate::ops::plain::linear(hidden.select(0, last), policy.text.head_weight(w), None))
+    let (last, head) = (hidden.select(0, last), policy.text.head_weight(w));
+    read(crate::ops::linear(last, head, None, policy.text.precision))
 }

@@ -1,0 +1,444 @@
+//! Matrix products in bfloat16: operands rounded to 8 bits of mantissa, sums in f32.
+//!
+//! Processors with AVX-512 BF16 multiply two pairs at a time and add them to an f32 sum, twice as many
+//! products in an instruction as in f32. Rounding an operand changes it by at most 2⁻⁹ of itself, so a
+//! product of `k` terms is off by about `2⁻⁸·√k` times a typical term. Elsewhere the operands are
+//! rounded the same way and multiplied in f32: the same option, without the gain.
+
+use rayon::prelude::*;
+
+use super::matrix::{Mat, matmul};
+
+/// Columns in a panel of the right side: two registers of 16 lanes.
+const WIDTH: usize = 32;
+/// Rows of the inner kernel: 24 sums, two operands and a broadcast fill the registers.
+const ROWS: usize = 12;
+/// Rows a task converts and multiplies at a time.
+const TASK_ROWS: usize = 8 * ROWS;
+/// Inner dimension of one round: a panel of the right side then stays close to the processor.
+const DEPTH: usize = 1024;
+
+/// Whether the processor has the instructions.
+pub(crate) fn accelerated() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("avx512bf16") && std::arch::is_x86_feature_detected!("avx512bw")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// Rounds to the nearest bfloat16, ties to even, and back.
+#[inline(always)]
+pub(crate) fn round(x: f32) -> f32 {
+    half::bf16::from_f32(x).to_f32()
+}
+
+/// Two neighbours of the inner dimension in one word, the first in the low half.
+#[inline(always)]
+fn pair(first: f32, second: f32) -> u32 {
+    u32::from(half::bf16::from_f32(first).to_bits()) | u32::from(half::bf16::from_f32(second).to_bits()) << 16
+}
+
+/// `out = keep·out + a·b` with both sides rounded; see [`matmul`] for the layout.
+///
+/// The inner dimension is cut at fixed places and never split over threads: the result does not depend
+/// on them.
+pub(crate) fn matmul_bf16(out: &mut [f32], out_stride: usize, keep: bool, a: Mat<'_>, b: Mat<'_>) {
+    assert_eq!(a.cols, b.rows, "inner dimensions of a product");
+    let (m, n, k) = (a.rows, b.cols, a.cols);
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(n <= out_stride && (m - 1) * out_stride + n <= out.len(), "output of a product");
+    if !accelerated() || k == 0 {
+        let dense = |x: Mat<'_>| -> Vec<f32> {
+            let at = |r: usize, c: usize| x.data[r * x.row_stride + c * x.col_stride];
+            (0..x.rows).flat_map(|r| (0..x.cols).map(move |c| round(at(r, c)))).collect()
+        };
+        let (da, db) = (dense(a), dense(b));
+        return matmul(out, out_stride, keep, Mat::new(&da, m, k), Mat::new(&db, k, n), true);
+    }
+    let mut panels = Vec::new();
+    for start in (0..k).step_by(DEPTH) {
+        let depth = DEPTH.min(k - start);
+        pack(&mut panels, b, start, depth);
+        let keep = keep || start > 0;
+        // Below this size the cost of waking threads exceeds the gain.
+        let tasks = out.par_chunks_mut(TASK_ROWS * out_stride).take(m.div_ceil(TASK_ROWS)).enumerate();
+        let run = |(i, out): (usize, &mut [f32])| {
+            let first = i * TASK_ROWS;
+            let rows = TASK_ROWS.min(m - first);
+            let left = Left::convert(a, first, rows, start, depth);
+            kernel::multiply(out, out_stride, keep, &left, rows, &panels, n, depth.div_ceil(2));
+        };
+        if m * n * depth >= 1 << 21 {
+            tasks.for_each(run);
+        } else {
+            out.chunks_mut(TASK_ROWS * out_stride).take(m.div_ceil(TASK_ROWS)).enumerate().for_each(run);
+        }
+    }
+}
+
+/// A weight matrix for products with few rows, rounded once.
+pub(crate) struct Bf16Panels {
+    outputs: usize,
+    inputs: usize,
+    panels: Vec<u32>,
+}
+
+impl Bf16Panels {
+    /// Lays out row-major matrices `[n, inputs]`, one below the other.
+    pub(crate) fn new(parts: &[&[f32]], inputs: usize) -> Self {
+        let joined = parts.concat();
+        let outputs = joined.len() / inputs.max(1);
+        let mut panels = Vec::new();
+        pack(&mut panels, Mat::new(&joined, outputs, inputs).t(), 0, inputs);
+        Self { outputs, inputs, panels }
+    }
+
+    /// Columns of the output.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// `out = keep·out + x·wᵀ`; `x [rows, inputs]`, `out [rows, outputs]`. Needs [`accelerated`].
+    pub(crate) fn product(&self, out: &mut [f32], keep: bool, x: &[f32]) {
+        let rows = x.len() / self.inputs.max(1);
+        assert_eq!(x.len(), rows * self.inputs, "rows of a product");
+        assert_eq!(out.len(), rows * self.outputs, "output of a product");
+        let left = Left::convert(Mat::new(x, rows, self.inputs), 0, rows, 0, self.inputs);
+        let pairs = self.inputs.div_ceil(2);
+        kernel::multiply(out, self.outputs, keep, &left, rows, &self.panels, self.outputs, pairs);
+    }
+}
+
+/// Rows `start..start + depth` of `b` as `panels[column / 32][pair][column % 32]`.
+fn pack(panels: &mut Vec<u32>, b: Mat<'_>, start: usize, depth: usize) {
+    let pairs = depth.div_ceil(2);
+    panels.clear();
+    panels.resize(b.cols.div_ceil(WIDTH) * pairs * WIDTH, 0);
+    let fill = |(i, panel): (usize, &mut [u32])| {
+        let first = i * WIDTH;
+        let cols = WIDTH.min(b.cols - first);
+        if b.col_stride == 1 {
+            for (p, words) in panel.chunks_exact_mut(WIDTH).enumerate() {
+                let row = |r: usize| &b.data[r * b.row_stride + first..][..cols];
+                if 2 * p + 1 < depth {
+                    kernel::interleave(&mut words[..cols], row(start + 2 * p), row(start + 2 * p + 1));
+                } else {
+                    words.iter_mut().zip(row(start + 2 * p)).for_each(|(w, v)| *w = pair(*v, 0.0));
+                }
+            }
+        } else {
+            let mut column = vec![0; pairs];
+            for c in 0..cols {
+                if b.row_stride == 1 {
+                    kernel::pairs(&mut column, &b.data[(first + c) * b.col_stride + start..][..depth]);
+                } else {
+                    let at = |r: usize| {
+                        if r < depth {
+                            b.data[(start + r) * b.row_stride + (first + c) * b.col_stride]
+                        } else {
+                            0.0
+                        }
+                    };
+                    column.iter_mut().enumerate().for_each(|(p, w)| *w = pair(at(2 * p), at(2 * p + 1)));
+                }
+                panel.iter_mut().skip(c).step_by(WIDTH).zip(&column).for_each(|(w, v)| *w = *v);
+            }
+        }
+    };
+    if b.cols * depth >= 1 << 16 {
+        panels.par_chunks_exact_mut(pairs * WIDTH).enumerate().for_each(fill);
+    } else {
+        panels.chunks_exact_mut(pairs * WIDTH).enumerate().for_each(fill);
+    }
+}
+
+/// Rows of the left side, rounded, as pairs: word `(row, pair)` is at `row·row_stride + pair·pair_stride`.
+struct Left {
+    words: Vec<u32>,
+    row_stride: usize,
+    pair_stride: usize,
+}
+
+impl Left {
+    fn convert(a: Mat<'_>, first: usize, rows: usize, start: usize, depth: usize) -> Self {
+        let pairs = depth.div_ceil(2);
+        let mut words = vec![0; rows * pairs];
+        if a.row_stride == 1 {
+            // Transposed: neighbours in memory are neighbouring rows.
+            for (p, words) in words.chunks_exact_mut(rows).enumerate() {
+                let column = |c: usize| &a.data[(start + c) * a.col_stride + first..][..rows];
+                if 2 * p + 1 < depth {
+                    kernel::interleave(words, column(2 * p), column(2 * p + 1));
+                } else {
+                    words.iter_mut().zip(column(2 * p)).for_each(|(w, v)| *w = pair(*v, 0.0));
+                }
+            }
+            return Self { words, row_stride: 1, pair_stride: rows };
+        }
+        for (r, words) in words.chunks_exact_mut(pairs).enumerate() {
+            let from = (first + r) * a.row_stride;
+            if a.col_stride == 1 {
+                kernel::pairs(words, &a.data[from + start..][..depth]);
+            } else {
+                let at = |c: usize| if c < depth { a.data[from + (start + c) * a.col_stride] } else { 0.0 };
+                words.iter_mut().enumerate().for_each(|(p, w)| *w = pair(at(2 * p), at(2 * p + 1)));
+            }
+        }
+        Self { words, row_stride: pairs, pair_stride: 1 }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod kernel {
+    use super::{Left, pair};
+
+    pub(super) fn pairs(words: &mut [u32], row: &[f32]) {
+        for (w, v) in words.iter_mut().zip(row.chunks(2)) {
+            *w = pair(v[0], v.get(1).copied().unwrap_or(0.0));
+        }
+    }
+
+    pub(super) fn interleave(words: &mut [u32], first: &[f32], second: &[f32]) {
+        words.iter_mut().zip(first).zip(second).for_each(|((w, a), b)| *w = pair(*a, *b));
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the sizes of one product")]
+    pub(super) fn multiply(
+        _: &mut [f32],
+        _: usize,
+        _: bool,
+        _: &Left,
+        _: usize,
+        _: &[u32],
+        _: usize,
+        _: usize,
+    ) {
+        unreachable!("only called where `accelerated` is true")
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod kernel {
+    use std::arch::x86_64::*;
+
+    use super::{Left, ROWS, WIDTH, pair};
+
+    /// Rounds a row into pairs; an odd end is paired with 0.
+    pub(super) fn pairs(words: &mut [u32], row: &[f32]) {
+        assert!(super::accelerated());
+        // SAFETY: the processor has the instructions.
+        unsafe { pairs_avx512(words, row) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    fn pairs_avx512(words: &mut [u32], row: &[f32]) {
+        let (chunks, rest) = row.as_chunks::<32>();
+        let (out, out_rest) = words.as_chunks_mut::<16>();
+        for (out, row) in out.iter_mut().zip(chunks) {
+            // SAFETY: both halves of the 32 values are read, and 16 words are written.
+            unsafe {
+                let low = _mm512_loadu_ps(row.as_ptr());
+                let high = _mm512_loadu_ps(row.as_ptr().add(16));
+                let both: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
+                _mm512_storeu_si512(out.as_mut_ptr().cast(), both);
+            }
+        }
+        let done = chunks.len();
+        let out_rest = if done < out.len() { out[done..].as_flattened_mut() } else { out_rest };
+        for (w, v) in out_rest.iter_mut().zip(rest.chunks(2)) {
+            *w = pair(v[0], v.get(1).copied().unwrap_or(0.0));
+        }
+    }
+
+    /// Pairs the values of two rows, column by column.
+    pub(super) fn interleave(words: &mut [u32], first: &[f32], second: &[f32]) {
+        assert!(super::accelerated());
+        // SAFETY: the processor has the instructions.
+        unsafe { interleave_avx512(words, first, second) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    fn interleave_avx512(words: &mut [u32], first: &[f32], second: &[f32]) {
+        let (a, a_rest) = first.as_chunks::<16>();
+        let (b, b_rest) = second.as_chunks::<16>();
+        let (out, out_rest) = words.as_chunks_mut::<16>();
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+            // SAFETY: 16 values are read on each side, 16 words written.
+            unsafe {
+                let low: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(_mm512_loadu_ps(a.as_ptr())));
+                let high: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(_mm512_loadu_ps(b.as_ptr())));
+                let high = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(high));
+                let both = _mm512_or_si512(_mm512_cvtepu16_epi32(low), high);
+                _mm512_storeu_si512(out.as_mut_ptr().cast(), both);
+            }
+        }
+        out_rest.iter_mut().zip(a_rest).zip(b_rest).for_each(|((w, a), b)| *w = pair(*a, *b));
+    }
+
+    /// `out = keep·out + left·panels` for `rows` rows and `n` columns.
+    #[expect(clippy::too_many_arguments, reason = "the sizes of one product")]
+    pub(super) fn multiply(
+        out: &mut [f32],
+        out_stride: usize,
+        keep: bool,
+        left: &Left,
+        rows: usize,
+        panels: &[u32],
+        n: usize,
+        pairs: usize,
+    ) {
+        assert!(super::accelerated());
+        assert_eq!(left.words.len(), rows * pairs, "left side of a product");
+        assert_eq!(panels.len(), n.div_ceil(WIDTH) * WIDTH * pairs, "right side of a product");
+        for (i, panel) in panels.chunks_exact(WIDTH * pairs).enumerate() {
+            let cols = WIDTH.min(n - i * WIDTH);
+            let mut row = 0;
+            while row < rows {
+                macro_rules! block {
+                    ($n:literal) => {{
+                        // SAFETY: the processor has the instructions; the words of rows
+                        // `row..row + n` are inside `left` by the assert on its length.
+                        let sums = unsafe { block::<$n>(left, row, panel, pairs) };
+                        for (r, sums) in sums.iter().enumerate() {
+                            let at = (row + r) * out_stride + i * WIDTH;
+                            let to = &mut out[at..at + cols];
+                            if keep {
+                                to.iter_mut().zip(sums).for_each(|(o, s)| *o += s);
+                            } else {
+                                to.copy_from_slice(&sums[..cols]);
+                            }
+                        }
+                        row += $n;
+                    }};
+                }
+                match rows - row {
+                    ROWS.. => block!(12),
+                    6.. => block!(6),
+                    4.. => block!(4),
+                    2.. => block!(2),
+                    _ => block!(1),
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// Needs AVX-512 BF16, and rows `first..first + R` inside `left`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn block<const R: usize>(
+        left: &Left,
+        first: usize,
+        panel: &[u32],
+        pairs: usize,
+    ) -> [[f32; WIDTH]; R] {
+        let mut sums = [[_mm512_setzero_ps(); 2]; R];
+        let words = left.words[first * left.row_stride..].as_ptr();
+        for (p, weights) in panel.as_chunks::<WIDTH>().0.iter().enumerate().take(pairs) {
+            // SAFETY: 32 words are read from a chunk of 32; the caller vouches for the left side.
+            unsafe {
+                let w: [__m512bh; 2] = [
+                    std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(weights.as_ptr().cast())),
+                    std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(
+                        weights.as_ptr().add(16).cast(),
+                    )),
+                ];
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let x = *words.add(r * left.row_stride + p * left.pair_stride);
+                    let x = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(x.cast_signed()));
+                    sums[0] = _mm512_dpbf16_ps(sums[0], x, w[0]);
+                    sums[1] = _mm512_dpbf16_ps(sums[1], x, w[1]);
+                }
+            }
+        }
+        let mut out = [[0.0; WIDTH]; R];
+        for (out, sums) in out.iter_mut().zip(&sums) {
+            // SAFETY: two registers of 16 into 32 values.
+            unsafe {
+                _mm512_storeu_ps(out.as_mut_ptr(), sums[0]);
+                _mm512_storeu_ps(out.as_mut_ptr().add(16), sums[1]);
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyas_core::Seed;
+
+    /// Rounded operands multiplied in f64.
+    fn exact(a: Mat<'_>, b: Mat<'_>) -> Vec<f64> {
+        let at =
+            |x: Mat<'_>, r: usize, c: usize| f64::from(round(x.data[r * x.row_stride + c * x.col_stride]));
+        let mut out = Vec::new();
+        for r in 0..a.rows {
+            for c in 0..b.cols {
+                out.push((0..a.cols).map(|i| at(a, r, i) * at(b, i, c)).sum());
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn every_layout_equals_the_plain_product() {
+        let mut rng = Seed::new(1).rng();
+        let mut random = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
+        for (m, n, k) in [(1, 1, 1), (5, 33, 7), (12, 32, 64), (101, 70, 40), (30, 20, 1500)] {
+            let (a, b) = (random(m * k), random(k * n));
+            for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+                let a = if ta { Mat::new(&a, k, m).t() } else { Mat::new(&a, m, k) };
+                let b = if tb { Mat::new(&b, n, k).t() } else { Mat::new(&b, k, n) };
+                let expected = exact(a, b);
+                let start = random(m * n);
+                for keep in [false, true] {
+                    let mut out = start.clone();
+                    matmul_bf16(&mut out, n, keep, a, b);
+                    for ((got, expected), start) in out.iter().zip(&expected).zip(&start) {
+                        let expected = expected + if keep { f64::from(*start) } else { 0.0 };
+                        let error = (f64::from(*got) - expected).abs();
+                        assert!(error < 2e-5 * (k as f64).sqrt().max(1.0), "{m}x{n}x{k}: {got}, {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_rounding_error_is_as_stated() {
+        let mut rng = Seed::new(2).rng();
+        let k = 256;
+        let mut random = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
+        let (a, b) = (random(64 * k), random(k * 64));
+        let (a, b) = (Mat::new(&a, 64, k), Mat::new(&b, k, 64));
+        let (mut rounded, mut full) = (vec![0.0; 64 * 64], vec![0.0; 64 * 64]);
+        matmul_bf16(&mut rounded, 64, false, a, b);
+        matmul(&mut full, 64, false, a, b, false);
+        let worst = rounded.iter().zip(&full).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+        assert!(worst < 4.0 * 2f32.powi(-8) * (k as f32).sqrt(), "{worst}");
+        assert!(worst > 0.0);
+    }
+
+    #[test]
+    fn panels_equal_products() {
+        if !accelerated() {
+            return;
+        }
+        let mut rng = Seed::new(3).rng();
+        let (rows, inputs, outputs) = (17, 41, 50);
+        let mut random = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
+        let (x, w) = (random(rows * inputs), random(outputs * inputs));
+        let panels = Bf16Panels::new(&[&w[..10 * inputs], &w[10 * inputs..]], inputs);
+        let (mut got, mut expected) = (vec![0.0; rows * outputs], vec![0.0; rows * outputs]);
+        panels.product(&mut got, false, &x);
+        let (x, w) = (Mat::new(&x, rows, inputs), Mat::new(&w, outputs, inputs).t());
+        matmul_bf16(&mut expected, outputs, false, x, w);
+        assert_eq!(got, expected);
+    }
+}

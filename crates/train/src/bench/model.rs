@@ -1,0 +1,218 @@
+//! The model alone: training and sampling on token sequences, and the image processor.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use eyas_core::{Image, Rng, Seed, TokenKind, Trajectory};
+use eyas_model::hf::{Qwen25VlConfig, SpecialTokens};
+use eyas_model::processor::{ImageProcessor, ProcessorConfig};
+use eyas_model::{AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, ScoreOptions, Upstream, sample};
+use serde::Serialize;
+
+use super::flops::{Load, forward};
+use super::{BenchConfig, median};
+use crate::TrainError;
+
+const VOCAB: u32 = 1024;
+/// Words of a prompt besides its picture.
+const PROMPT: usize = 24;
+
+/// A training step on separate sequences.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Training {
+    /// Tokens of the batch, visual ones included.
+    pub tokens: usize,
+    /// Forward, backward, gradient norm and AdamW, in seconds.
+    pub step_secs: f64,
+    /// Forward pass, in seconds.
+    pub forward_secs: f64,
+    /// Backward pass, in seconds.
+    pub backward_secs: f64,
+    /// Tokens of the batch by the time of a step.
+    pub tokens_per_sec: f64,
+    /// Billions of floating-point operations a second in matrix products, over the whole step.
+    pub gflops: f64,
+}
+
+/// Sampling with shared prompts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sampling {
+    /// Sequences at once.
+    pub sequences: usize,
+    /// Encoding pictures, reading prompts and drawing all tokens, in seconds.
+    pub seconds: f64,
+    /// Drawn tokens by that time.
+    pub tokens_per_sec: f64,
+}
+
+/// A model with random weights, `width` times as wide as the tiny one.
+fn policy(config: &BenchConfig) -> Result<Policy, TrainError> {
+    let named = SpecialTokens {
+        endoftext: 0,
+        im_start: 1,
+        im_end: 2,
+        vision_start: 3,
+        vision_end: 4,
+        image_pad: 5,
+        video_pad: 6,
+    };
+    let refused = |e: eyas_model::hf::ConfigError| TrainError::Listener(e.to_string());
+    let mut shape = Qwen25VlConfig::tiny(VOCAB as usize, &named).map_err(refused)?;
+    let width = config.width.max(1);
+    shape.text.hidden_size *= width;
+    shape.text.intermediate_size *= width;
+    shape.text.num_attention_heads *= width;
+    shape.text.num_key_value_heads *= width;
+    shape.vision.hidden_size *= width;
+    shape.vision.intermediate_size *= width;
+    shape.vision.num_heads *= width;
+    shape.vision.out_hidden_size *= width;
+    shape.validate().map_err(refused)?;
+    let mut rng = Seed::new(1).rng();
+    let values: BTreeMap<String, Vec<f32>> = shape
+        .tensor_shapes()
+        .into_iter()
+        .map(|(name, shape)| {
+            (name, (0..shape.iter().product::<usize>()).map(|_| rng.normal() as f32 * 0.02).collect())
+        })
+        .collect();
+    let processor = ImageProcessor::new(ProcessorConfig { min_pixels: 1, ..Default::default() })
+        .map_err(PolicyError::from)?;
+    let mut policy = Policy::new(shape, processor, values)?;
+    policy.set_precision(config.precision);
+    Ok(policy)
+}
+
+fn noise(side: u32, rng: &mut Rng) -> Result<Image, TrainError> {
+    let pixels: Vec<u8> = (0..side * side * 3).map(|_| rng.below(256) as u8).collect();
+    Image::new(side, side, pixels).map_err(|e| TrainError::Listener(e.to_string()))
+}
+
+fn words(n: usize, rng: &mut Rng) -> Vec<u32> {
+    (0..n).map(|_| 10 + rng.below(VOCAB as usize - 10) as u32).collect()
+}
+
+/// Trains on `batch` separate sequences: a picture of its own, 26 other prompt tokens, `answer` tokens.
+///
+/// # Errors
+/// When the sizes do not fit the model.
+pub fn training(config: &BenchConfig) -> Result<Training, TrainError> {
+    let mut policy = policy(config)?;
+    let mut rng = Seed::new(2).rng();
+    let mut store = ImageStore::default();
+    let visual =
+        policy.processor().token_count(config.image_side, config.image_side).map_err(PolicyError::from)?;
+    let mut trajectories = Vec::with_capacity(config.batch);
+    for _ in 0..config.batch {
+        let image = noise(config.image_side, &mut rng)?;
+        store.add(policy.processor(), [&image])?;
+        let mut t = Trajectory::new(5);
+        t.push_text(&[3], 0)?;
+        t.push_image(image.id(), visual, 0)?;
+        t.push_text(&[4], 0)?;
+        t.push_text(&words(PROMPT, &mut rng), 0)?;
+        let answer = words(config.answer, &mut rng);
+        t.push_sampled(&answer, &vec![TokenKind::Think; answer.len()], &vec![-1.0; answer.len()], 0)?;
+        trajectories.push(t);
+    }
+    let groups: Vec<Vec<&Trajectory>> = trajectories.iter().map(|t| vec![t]).collect();
+    let tokens: usize = trajectories.iter().map(Trajectory::len).sum();
+    let options = ScoreOptions::default();
+    let (mut steps, mut forwards, mut backwards) = (Vec::new(), Vec::new(), Vec::new());
+    // The first two steps fill the allocator's pages.
+    for step in 0..config.repeats + 2 {
+        let clock = Instant::now();
+        policy.accumulate(&groups, &store, &options, |s| {
+            let n = s.logprobs.len();
+            Ok::<_, PolicyError>(Upstream { d_logprobs: vec![-1.0 / n as f32; n], d_entropies: vec![] })
+        })?;
+        policy.apply(&AdamW::default());
+        let seconds = clock.elapsed().as_secs_f64();
+        let passes = policy.take_seconds();
+        if step >= 2 {
+            steps.push(seconds);
+            forwards.push(passes.forward);
+            backwards.push(passes.backward);
+        }
+    }
+    let load = Load { tokens, heads: config.batch * config.answer, patches: config.batch * visual * 4 };
+    let step_secs = median(steps);
+    Ok(Training {
+        tokens,
+        step_secs,
+        forward_secs: median(forwards),
+        backward_secs: median(backwards),
+        tokens_per_sec: tokens as f64 / step_secs,
+        gflops: 3.0 * forward(policy.config(), load) / step_secs / 1e9,
+    })
+}
+
+/// Draws `answer` tokens for `group_size` responses to each of `groups` prompts; one prompt and one
+/// response measure a sequence alone.
+///
+/// # Errors
+/// When the sizes do not fit the model.
+pub fn sampling(config: &BenchConfig) -> Result<Sampling, TrainError> {
+    let policy = policy(config)?;
+    let mut rng = Seed::new(3).rng();
+    let settings = eyas_model::Sampling::default();
+    let mut runs = Vec::new();
+    for run in 0..=config.repeats {
+        let images = (0..config.groups).map(|_| noise(config.image_side, &mut rng));
+        let images: Vec<Image> = images.collect::<Result<_, _>>()?;
+        let clock = Instant::now();
+        let mut store = ImageStore::default();
+        store.add(policy.processor(), &images)?;
+        let features = policy.encode(images.iter().map(Image::id), &store)?;
+        let mut decoder = Decoder::new(&policy);
+        let prompts: Vec<_> = images
+            .iter()
+            .map(|image| {
+                let feed = vec![
+                    Feed::Text(vec![3]),
+                    Feed::Image(features[&image.id()].clone()),
+                    Feed::Text(words(PROMPT + 1, &mut rng)),
+                ];
+                (decoder.open(), feed)
+            })
+            .collect();
+        decoder.extend(&prompts)?;
+        let mut feeds = Vec::new();
+        for (sequence, _) in prompts {
+            for fork in decoder.fork(sequence, config.group_size)? {
+                feeds.push((fork, vec![Feed::Text(words(1, &mut rng))]));
+            }
+        }
+        for _ in 0..config.answer {
+            let mut logits = decoder.extend(&feeds)?;
+            for ((_, feed), row) in feeds.iter_mut().zip(logits.chunks_exact_mut(VOCAB as usize)) {
+                *feed = vec![Feed::Text(vec![sample(row, &settings, &[], &mut rng).id])];
+            }
+        }
+        if run > 0 {
+            runs.push(clock.elapsed().as_secs_f64());
+        }
+    }
+    let (sequences, seconds) = (config.groups * config.group_size, median(runs));
+    Ok(Sampling { sequences, seconds, tokens_per_sec: (sequences * config.answer) as f64 / seconds })
+}
+
+/// Seconds to make patches of one `width × height` picture, on one core.
+///
+/// # Errors
+/// When the processor refuses the size.
+pub fn image_processor(width: u32, height: u32, repeats: usize) -> Result<f64, TrainError> {
+    let processor = ImageProcessor::new(ProcessorConfig::default()).map_err(PolicyError::from)?;
+    let mut rng = Seed::new(4).rng();
+    let pixels: Vec<u8> = (0..width * height * 3).map(|_| rng.below(256) as u8).collect();
+    let image = Image::new(width, height, pixels).map_err(|e| TrainError::Listener(e.to_string()))?;
+    let mut runs = Vec::new();
+    for _ in 0..repeats + 1 {
+        let clock = Instant::now();
+        let patches = processor.process(&image).map_err(PolicyError::from)?;
+        runs.push(clock.elapsed().as_secs_f64());
+        drop(patches);
+    }
+    runs.remove(0);
+    Ok(median(runs))
+}

@@ -1,0 +1,75 @@
+//! What a step tells about rewards and lengths, under the names of TRL and verl.
+
+use std::collections::BTreeMap;
+
+use eyas_core::{Episode, Outcome};
+use eyas_gym::normalised;
+
+use crate::recipe::RlStage;
+
+/// Mean and (population) standard deviation.
+pub(super) fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
+}
+
+/// Rewards in all, by reward and by environment.
+pub(super) fn reward_metrics(
+    put: &mut impl FnMut(&str, f64),
+    episodes: &[Episode],
+    stage: &RlStage,
+    places: &[usize],
+    references: &[(f64, f64)],
+) {
+    let totals: Vec<f64> = episodes.iter().filter_map(|e| e.total_score()).map(f64::from).collect();
+    let (mean, std) = moments(&totals);
+    put("reward", mean);
+    put("reward_std", std);
+    put("critic/rewards/mean", mean);
+    put("critic/rewards/max", totals.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    put("critic/rewards/min", totals.iter().copied().fold(f64::INFINITY, f64::min));
+    for (i, spec) in stage.reward.iter().enumerate() {
+        let values: Vec<f64> =
+            episodes.iter().filter_map(|e| e.scores.get(i)?.score.value()).map(f64::from).collect();
+        let (mean, std) = moments(&values);
+        put(&format!("rewards/{}/mean", spec.name()), mean);
+        put(&format!("rewards/{}/std", spec.name()), std);
+    }
+    let mut by_env: BTreeMap<usize, Vec<&Episode>> = BTreeMap::new();
+    let env_of_episode = places.iter().flat_map(|p| std::iter::repeat_n(*p, stage.rollout.group_size));
+    for (episode, env) in episodes.iter().zip(env_of_episode) {
+        by_env.entry(env).or_default().push(episode);
+    }
+    for (env, episodes) in by_env {
+        let name = &stage.env[env].name;
+        let scores: Vec<f64> = episodes.iter().map(|e| f64::from(e.env_score)).collect();
+        let score = moments(&scores).0;
+        put(&format!("env/{name}/score"), score);
+        let (random, oracle) = references[env];
+        if let Some(normalised) = normalised(score, random, oracle) {
+            put(&format!("env/{name}/normalised"), normalised);
+        }
+        let returns: Vec<f64> = episodes.iter().map(|e| f64::from(e.env_return)).collect();
+        put(&format!("env/{name}/return"), moments(&returns).0);
+        let wins = episodes.iter().filter(|e| e.outcome == Outcome::Success).count();
+        put(&format!("env/{name}/success"), wins as f64 / episodes.len().max(1) as f64);
+    }
+}
+
+/// Turns, tokens, cut and invalid responses.
+pub(super) fn length_metrics(put: &mut impl FnMut(&str, f64), episodes: &[Episode]) {
+    let turns: Vec<f64> = episodes.iter().map(|e| e.turns.len() as f64).collect();
+    let lengths: Vec<f64> = episodes.iter().map(|e| e.trajectory.sampled_len() as f64).collect();
+    let (mean, _) = moments(&lengths);
+    put("completions/mean_length", mean);
+    put("completions/max_length", lengths.iter().copied().fold(0.0, f64::max));
+    put("completions/min_length", lengths.iter().copied().fold(f64::INFINITY, f64::min));
+    put("response_length/mean", mean);
+    let cut = episodes.iter().filter(|e| e.turns.iter().any(|t| !t.terminated)).count();
+    put("completions/clipped_ratio", cut as f64 / episodes.len().max(1) as f64);
+    put("response_length/clip_ratio", cut as f64 / episodes.len().max(1) as f64);
+    put("num_turns/mean", moments(&turns).0);
+    let invalid = episodes.iter().flat_map(|e| &e.turns).filter(|t| t.action.is_none()).count();
+    put("invalid_actions", invalid as f64 / turns.iter().sum::<f64>().max(1.0));
+}

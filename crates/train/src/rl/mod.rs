@@ -1,0 +1,197 @@
+//! Reinforcement learning with verifiable rewards: groups, advantages, clipped policy gradient.
+
+mod metrics;
+mod update;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use eyas_core::{Episode, Seed};
+use eyas_gym::{ResponseStyle, play_oracle, play_random};
+use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
+use eyas_reward::score_episode;
+use eyas_rollout::{Agent, Pictures, RolloutConfig, Start, rollout};
+use metrics::{length_metrics, moments, reward_metrics};
+use rayon::prelude::*;
+use serde_json::Value;
+pub(crate) use update::{Sorted, UpdateConfig, sort, update};
+
+use crate::mixture::starts;
+use crate::optim::adamw;
+use crate::recipe::{EnvChoice, RlStage, RolloutSettings};
+use crate::run_dir::Metrics;
+use crate::{StepReport, TrainError};
+
+/// Runs the stage. `reference` is needed when the loss has a KL term.
+///
+/// # Errors
+/// [`TrainError`]; also when `report` fails.
+pub fn run_rl(
+    model: &mut Vlm,
+    reference: Option<&Policy>,
+    stage: &RlStage,
+    style: ResponseStyle,
+    seed: Seed,
+    report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let rollout_config = rollout_config(&stage.rollout, style);
+    let loss_config = stage.loss.config();
+    let references = references(&stage.env, seed.split("references", 0))?;
+    for step in 0..stage.steps {
+        let begin = Instant::now();
+        let seed = seed.split("rl", step);
+        let (places, begins): (Vec<usize>, Vec<_>) =
+            starts(&stage.env, stage.rollout.groups, seed)?.into_iter().unzip();
+        let agent = Agent::of(model);
+        let forbidden: Arc<[u32]> = Arc::from(agent.forbidden());
+        let mut pictures = Pictures::default();
+        let (mut groups, stats) = rollout(
+            agent,
+            &begins,
+            stage.rollout.group_size,
+            &rollout_config,
+            seed.split("sampling", 0),
+            &mut pictures,
+            |_| {},
+        )?;
+        let gen_secs = begin.elapsed().as_secs_f64();
+
+        let clock = Instant::now();
+        let tags = style.tags();
+        groups
+            .par_iter_mut()
+            .flat_map(|g| g.episodes.par_iter_mut())
+            .for_each(|episode| score_episode(&stage.reward, episode, tags));
+        let reward_secs = clock.elapsed().as_secs_f64();
+
+        let clock = Instant::now();
+        let Sorted { live, dead, invalid } = sort(&groups, stage.advantage)?;
+        let adv_secs = clock.elapsed().as_secs_f64();
+
+        let clock = Instant::now();
+        let images = pictures.into_store();
+        let options = ScoreOptions {
+            targets: Targets::Sampled,
+            temperature: rollout_config.sampling.temperature,
+            forbidden,
+        };
+        let settings = adamw(&stage.optim, stage.steps, step);
+        let config = UpdateConfig {
+            loss: &loss_config,
+            optim: &settings,
+            minibatches: stage.optim.minibatches,
+            micro_batch_tokens: stage.optim.micro_batch_tokens,
+        };
+        let sums = update(&mut model.policy, reference, &live, &images, &options, &config)?;
+        let passes = model.policy.take_seconds();
+        let update_secs = clock.elapsed().as_secs_f64();
+
+        let episodes: Vec<Episode> = groups.into_iter().flat_map(|g| g.episodes).collect();
+        let mut line = Metrics::new();
+        line.insert("step".into(), Value::from(step));
+        line.insert("stage".into(), Value::from(stage.name.as_str()));
+        let mut put = |key: &str, value: f64| {
+            // JSON has no NaN; a metric without a value is absent.
+            if value.is_finite() {
+                line.insert(key.to_string(), Value::from(value));
+            }
+        };
+        let seconds = begin.elapsed().as_secs_f64();
+        reward_metrics(&mut put, &episodes, stage, &places, &references);
+        length_metrics(&mut put, &episodes);
+        put("frac_reward_zero_std", dead as f64 / stage.rollout.groups as f64);
+        put("training/filter_groups/dropped", dead as f64);
+        put("training/invalid_scores", invalid as f64);
+        put("loss", sums.loss);
+        put("actor/pg_loss", sums.loss);
+        let tokens = sums.tokens.max(1) as f64;
+        put("entropy", sums.entropy / tokens);
+        put("actor/entropy", sums.entropy / tokens);
+        put("sampling/sampling_logp_difference/mean", sums.mismatch / tokens);
+        put("sampling/sampling_logp_difference/max", sums.mismatch_max);
+        put("training/rollout_probs_diff_mean", sums.mismatch / tokens);
+        if let Some(m) = sums.metrics {
+            put("clip_ratio/region_mean", m.clip_fraction);
+            put("clip_ratio/low_mean", m.clip_fraction_low);
+            put("clip_ratio/high_mean", m.clip_fraction_high);
+            put("actor/pg_clipfrac", m.clip_fraction);
+            put("actor/ppo_kl", m.ppo_kl);
+            put("sampling/importance_sampling_ratio/mean", m.ratio_mean);
+            put("sampling/importance_sampling_ratio/max", m.ratio_max);
+            put("sampling/importance_sampling_ratio/min", m.ratio_min);
+            if let Some(kl) = m.kl {
+                put("kl", kl);
+                put("actor/kl_loss", kl);
+            }
+        }
+        put("grad_norm", sums.grad_norm);
+        put("actor/grad_norm", sums.grad_norm);
+        put("learning_rate", f64::from(settings.lr));
+        put("updates", sums.applied as f64);
+        put("num_tokens", (stats.sampled_tokens + stats.prompt_tokens) as f64);
+        put("sampled_tokens", stats.sampled_tokens as f64);
+        put("step_time", seconds);
+        put("timing_s/gen", gen_secs);
+        put("timing_s/render", stats.seconds.render);
+        put("timing_s/encode", stats.seconds.encode);
+        put("timing_s/prefill", stats.seconds.prefill);
+        put("timing_s/decode", stats.seconds.decode);
+        put("timing_s/sample", stats.seconds.sample);
+        put("timing_s/act", stats.seconds.act);
+        put("decoder_passes", stats.passes as f64);
+        put("timing_s/reward", reward_secs);
+        put("timing_s/adv", adv_secs);
+        put("timing_s/score", passes.forward);
+        put("timing_s/backward", passes.backward);
+        put("timing_s/optimizer", passes.optimizer);
+        put("timing_s/update_actor", update_secs);
+        put("timing_s/step", seconds);
+        put("perf/throughput", (stats.sampled_tokens + stats.prompt_tokens) as f64 / seconds);
+        report(StepReport {
+            stage: &stage.name,
+            step,
+            steps: stage.steps,
+            metrics: &mut line,
+            episodes: &episodes,
+            model,
+        })?;
+    }
+    Ok(())
+}
+
+/// Mean scores of the random player and of the oracle in each environment, on states of their own: the
+/// anchors of the normalised score that is shown while training.
+fn references(envs: &[EnvChoice], seed: Seed) -> Result<Vec<(f64, f64)>, TrainError> {
+    const EPISODES: u64 = 128;
+    envs.iter()
+        .enumerate()
+        .map(|(i, env)| {
+            let seed = seed.split(&env.id, i as u64);
+            let starts: Result<Vec<Start>, _> =
+                (0..EPISODES).map(|n| Start::reset(&env.id, seed.split("episode", n), &env.knobs)).collect();
+            let starts = starts?;
+            let mean = |play: &(dyn Fn(&Start) -> f32 + Sync)| {
+                moments(&starts.par_iter().map(|s| f64::from(play(s))).collect::<Vec<_>>()).0
+            };
+            Ok((
+                mean(&|s| play_random(s.game.fork(), s.seed.split("random-player", 0))),
+                mean(&|s| play_oracle(s.game.fork())),
+            ))
+        })
+        .collect()
+}
+
+/// The engine's settings for a stage.
+fn rollout_config(settings: &RolloutSettings, style: ResponseStyle) -> RolloutConfig {
+    RolloutConfig {
+        style,
+        sampling: Sampling {
+            temperature: settings.temperature as f32,
+            top_p: settings.top_p as f32,
+            top_k: settings.top_k,
+        },
+        max_tokens: settings.max_tokens,
+        max_context: settings.max_context,
+        stop: settings.stop.clone(),
+    }
+}
