@@ -27,12 +27,40 @@ fn every_command_has_help_with_an_example() {
         &["model"],
         &["model", "new"],
         &["model", "info"],
+        &["bench"],
         &[],
     ] {
         let help = done(&dir, &[words, &["--help"]].concat()).out;
         let example = help.split("Example").nth(1).unwrap_or_else(|| panic!("{words:?} has no example"));
         assert!(example.contains(&format!("eyas {}", words.join(" "))), "{words:?}: {example}");
     }
+}
+
+#[test]
+fn bench_measures_every_part() {
+    let dir = folder("bench");
+    let small =
+        ["bench", "--repeats", "1", "--batch", "2", "--groups", "2", "--group-size", "2", "--answer", "4"];
+    for dtype in ["f32", "bf16"] {
+        let result = done(&dir, &[&small[..], &["--json", "--dtype", dtype]].concat()).json();
+        for key in ["grpo_step_secs", "train_tokens_per_sec", "sample_tokens_per_sec", "matmul_peak_gflops"] {
+            assert!(result[key].as_f64().is_some_and(|v| v > 0.0), "{key}: {result}");
+        }
+        let parts = result["grpo"]["parts"].as_array().unwrap();
+        let names: Vec<&str> = parts.iter().filter_map(|p| p["name"].as_str()).collect();
+        for name in
+            ["render", "encode", "prefill", "decode", "reward", "adv", "score", "backward", "optimizer"]
+        {
+            assert!(names.contains(&name), "{name} is missing in {names:?}");
+        }
+        let sum: f64 = parts.iter().filter_map(|p| p["seconds"].as_f64()).sum();
+        assert!((sum - result["grpo_step_secs"].as_f64().unwrap()).abs() < 1e-3, "{result}");
+    }
+    let table = done(&dir, &small).out;
+    assert!(table.contains("GRPO step, 2 × 2 responses") && table.contains("backward"), "{table}");
+    let refused = command(&dir, &["bench", "--group-size", "1"]).output().unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("must be at least 2"));
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Playing held-out episodes and measuring them against the random player and the oracle.
 
 use eyas_core::{Episode, Seed};
-use eyas_gym::{Knobs, ResponseStyle, find, normalised, play_oracle, play_random};
+use eyas_gym::{Knobs, ResponseStyle};
 use eyas_model::Sampling;
 use eyas_reward::{FormatForm, RewardKind, RewardSpec, score_episode};
-use eyas_rollout::{Agent, Pictures, RolloutConfig, RolloutError, Start, rollout};
+use eyas_rollout::{Agent, Pictures, Reference, RolloutConfig, RolloutError, Start, rollout};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::summary::Measured;
 
@@ -42,15 +41,6 @@ pub struct EvalConfig {
     pub stop: Vec<String>,
 }
 
-/// Mean raw scores of the two reference players on the held-out episodes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reference {
-    /// Guesses, see [`eyas_gym::Env::guess`].
-    pub random: f64,
-    /// The oracle.
-    pub oracle: f64,
-}
-
 /// What a policy did in one environment.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
@@ -67,7 +57,7 @@ pub struct Evaluation {
 impl Evaluation {
     /// `(score − random)/(oracle − random)`; `None` when the references coincide.
     pub fn normalised(&self) -> Option<f64> {
-        normalised(self.measured.score, self.reference.random, self.reference.oracle)
+        self.reference.normalised(self.measured.score)
     }
 }
 
@@ -85,16 +75,7 @@ pub fn held_out(env: &EvalEnv, seed: Seed, episodes: usize) -> Result<Vec<Start>
 /// # Errors
 /// When the environment is unknown or refuses its knobs.
 pub fn references(env: &EvalEnv, seed: Seed, episodes: usize) -> Result<Reference, RolloutError> {
-    find(&env.id)?;
-    let starts = held_out(env, seed, episodes)?;
-    let play = |f: &(dyn Fn(&Start) -> f32 + Sync)| {
-        let scores: Vec<f64> = starts.par_iter().map(|s| f64::from(f(s))).collect();
-        scores.iter().sum::<f64>() / scores.len().max(1) as f64
-    };
-    Ok(Reference {
-        random: play(&|s| play_random(s.game.fork(), s.seed.split("random-player", 0))),
-        oracle: play(&|s| play_oracle(s.game.fork())),
-    })
+    Ok(Reference::of(&held_out(env, seed, episodes)?))
 }
 
 /// Plays the held-out episodes of one environment; gives the result and the episodes.
@@ -107,8 +88,8 @@ pub fn evaluate(
     config: &EvalConfig,
     mut progress: impl FnMut(usize),
 ) -> Result<Evaluation, RolloutError> {
-    let reference = references(env, config.seed, config.episodes)?;
     let starts = held_out(env, config.seed, config.episodes)?;
+    let reference = Reference::of(&starts);
     let rollout_config = RolloutConfig {
         style: config.style,
         sampling: config.sampling,

@@ -6,6 +6,6 @@ pub mod report;
 mod summary;
 mod table;
 
-pub use evaluate::{EvalConfig, EvalEnv, Evaluation, Reference, evaluate, held_out, references};
+pub use evaluate::{EvalConfig, EvalEnv, Evaluation, evaluate, held_out, references};
 pub use summary::{EnvSummary, Measured, Summary, SummaryError};
 pub use table::table;

@@ -14,7 +14,7 @@ use eyas_model::hf::{Checkpoint, Qwen25VlConfig};
 use eyas_model::ops::{Segments, attention, linear};
 use eyas_model::policy::Policy;
 use eyas_model::processor::{ImageProcessor, Patches, ProcessorConfig};
-use eyas_model::{Decoder, Feed, ImageStore, PolicyError, ScoreOptions, Targets, Upstream};
+use eyas_model::{AdamW, Decoder, Feed, ImageStore, PolicyError, Precision, ScoreOptions, Targets, Upstream};
 use safetensors::SafeTensors;
 
 fn folder(variant: &str) -> PathBuf {
@@ -138,7 +138,7 @@ fn logits_match_transformers() {
             let segments = Arc::new(Segments::separate(true, [len]));
             let hidden = text.forward(&w, x, |_, q, k, v| attention(q, k, v, &rope, &segments));
             let logits =
-                linear(hidden, text.head_weight(&w), None).into_data().try_into_vec::<f32>().unwrap();
+                linear(hidden, text.head_weight(&w), None, Precision::F32).into_data().try_into_vec::<f32>().unwrap();
             close(&logits, &f.floats(&format!("case{n}.logits")), 1e-4, &format!("{what}: logits"));
         }
     }
@@ -335,6 +335,58 @@ fn fast_decoding_equals_plain_decoding() {
     for (all, alone) in fast.iter().zip(&alone) {
         assert_eq!(all[..alone.len()], alone[..]);
     }
+}
+
+/// bfloat16 products: near the f32 scores and gradients, and the sampler rounds exactly as scoring does.
+#[test]
+fn bf16_is_near_f32_and_sampling_agrees_with_scoring() {
+    let f = Fixture::load("untied");
+    let (mut policy, trajectory, store) = policy_case(&f, 3);
+    let gradients = |policy: &mut Policy| {
+        let options = ScoreOptions { targets: Targets::All, ..ScoreOptions::default() };
+        let scored = policy
+            .accumulate(&[vec![&trajectory]], &store, &options, |s| {
+                let n = s.logprobs.len();
+                Ok::<_, PolicyError>(Upstream { d_logprobs: vec![-1.0 / n as f32; n], d_entropies: vec![] })
+            })
+            .unwrap();
+        let flat: Vec<f32> = policy.gradients().iter().flat_map(|(_, g)| g.to_vec()).collect();
+        policy.apply(&AdamW { lr: 0.0, ..AdamW::default() });
+        (scored, flat)
+    };
+    let (full, full_gradient) = gradients(&mut policy);
+    policy.set_precision(Precision::Bf16);
+    let (half, half_gradient) = gradients(&mut policy);
+    let errors: Vec<f32> = full.logprobs.iter().zip(&half.logprobs).map(|(a, b)| (a - b).abs()).collect();
+    let mean = errors.iter().sum::<f32>() / errors.len() as f32;
+    let worst = errors.iter().copied().fold(0.0, f32::max);
+    assert!(mean > 0.0 && mean < 0.03 && worst < 0.1, "mean {mean}, worst {worst}");
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+    let (a, b) = (&full_gradient, &half_gradient);
+    let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+    assert!(cosine > 0.99, "{cosine}");
+
+    let features = policy.encode(trajectory.images().iter().map(|s| s.id), &store).unwrap();
+    let mut decoder = Decoder::new(&policy);
+    let sequence = decoder.open();
+    let mut checked = 0;
+    let mut at = 0;
+    while at < trajectory.len() {
+        let (feed, n) = match trajectory.images().iter().find(|s| s.start == at) {
+            Some(span) => (Feed::Image(features[&span.id].clone()), span.len),
+            None => (Feed::Text(vec![trajectory.ids()[at]]), 1),
+        };
+        let logits = decoder.extend(&[(sequence, vec![feed])]).unwrap();
+        at += n;
+        if let Some(i) = half.origins.iter().position(|o| o.token == at) {
+            let lse = logits.iter().map(|l| f64::from(*l).exp()).sum::<f64>().ln();
+            let logprob = f64::from(logits[trajectory.ids()[at] as usize]) - lse;
+            // Sums in another order can round an activation to the neighbouring bfloat16.
+            assert!((logprob - f64::from(half.logprobs[i])).abs() < 5e-3, "token {at}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 15);
 }
 
 #[test]

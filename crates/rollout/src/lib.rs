@@ -10,6 +10,7 @@ mod demo;
 mod engine;
 mod error;
 mod kinds;
+mod reference;
 mod start;
 
 pub use agent::{Agent, Encoded, Pictures};
@@ -17,4 +18,5 @@ pub use demo::{Teacher, demonstrate};
 pub use engine::{RolloutConfig, RolloutSeconds, RolloutStats, rollout};
 pub use error::RolloutError;
 pub use kinds::token_kinds;
+pub use reference::Reference;
 pub use start::Start;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use eyas_core::{Episode, Outcome};
-use eyas_gym::normalised;
+use eyas_rollout::Reference;
 
 use crate::recipe::RlStage;
 
 /// Mean and (population) standard deviation.
-pub(super) fn moments(values: &[f64]) -> (f64, f64) {
+fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / n;
     (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
@@ -20,7 +20,7 @@ pub(super) fn reward_metrics(
     episodes: &[Episode],
     stage: &RlStage,
     places: &[usize],
-    references: &[(f64, f64)],
+    references: &[Reference],
 ) {
     let totals: Vec<f64> = episodes.iter().filter_map(|e| e.total_score()).map(f64::from).collect();
     let (mean, std) = moments(&totals);
@@ -46,8 +46,7 @@ pub(super) fn reward_metrics(
         let scores: Vec<f64> = episodes.iter().map(|e| f64::from(e.env_score)).collect();
         let score = moments(&scores).0;
         put(&format!("env/{name}/score"), score);
-        let (random, oracle) = references[env];
-        if let Some(normalised) = normalised(score, random, oracle) {
+        if let Some(normalised) = references[env].normalised(score) {
             put(&format!("env/{name}/normalised"), normalised);
         }
         let returns: Vec<f64> = episodes.iter().map(|e| f64::from(e.env_return)).collect();

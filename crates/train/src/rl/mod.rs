@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eyas_core::{Episode, Seed};
-use eyas_gym::{ResponseStyle, play_oracle, play_random};
+use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
 use eyas_reward::score_episode;
-use eyas_rollout::{Agent, Pictures, RolloutConfig, Start, rollout};
-use metrics::{length_metrics, moments, reward_metrics};
+use eyas_rollout::{Agent, Pictures, Reference, RolloutConfig, Start, rollout};
+use metrics::{length_metrics, reward_metrics};
 use rayon::prelude::*;
 use serde_json::Value;
 pub(crate) use update::{Sorted, UpdateConfig, sort, update};
@@ -159,26 +159,17 @@ pub fn run_rl(
     Ok(())
 }
 
-/// Mean scores of the random player and of the oracle in each environment, on states of their own: the
-/// anchors of the normalised score that is shown while training.
-fn references(envs: &[EnvChoice], seed: Seed) -> Result<Vec<(f64, f64)>, TrainError> {
+/// The anchors of the normalised score that is shown while training, on states of their own.
+fn references(envs: &[EnvChoice], seed: Seed) -> Result<Vec<Reference>, TrainError> {
     const EPISODES: u64 = 128;
-    envs.iter()
-        .enumerate()
-        .map(|(i, env)| {
-            let seed = seed.split(&env.id, i as u64);
-            let starts: Result<Vec<Start>, _> =
-                (0..EPISODES).map(|n| Start::reset(&env.id, seed.split("episode", n), &env.knobs)).collect();
-            let starts = starts?;
-            let mean = |play: &(dyn Fn(&Start) -> f32 + Sync)| {
-                moments(&starts.par_iter().map(|s| f64::from(play(s))).collect::<Vec<_>>()).0
-            };
-            Ok((
-                mean(&|s| play_random(s.game.fork(), s.seed.split("random-player", 0))),
-                mean(&|s| play_oracle(s.game.fork())),
-            ))
-        })
-        .collect()
+    let reset = |env: &EnvChoice, seed: Seed| {
+        (0..EPISODES).map(|n| Start::reset(&env.id, seed.split("episode", n), &env.knobs)).collect()
+    };
+    let of = |(i, env): (usize, &EnvChoice)| {
+        let starts: Result<Vec<Start>, _> = reset(env, seed.split(&env.id, i as u64));
+        Ok(Reference::of(&starts?))
+    };
+    envs.iter().enumerate().map(of).collect()
 }
 
 /// The engine's settings for a stage.

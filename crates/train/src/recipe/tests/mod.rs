@@ -87,6 +87,7 @@ expect = "up"
 path = "some/where"
 freeze = ["visual", "model.embed"]
 save_dtype = "bf16"
+compute_dtype = "bf16"
 [prompt]
 style = "perception"
 [[stage]]

@@ -12,6 +12,7 @@ fn defaults_are_filled_in() {
     assert_eq!((recipe.seed, recipe.prompt.style), (1, ResponseStyle::Perception));
     assert_eq!(recipe.model.source, ModelSource::Preset { preset: Preset::Tiny, vocab_size: 640 });
     assert_eq!(recipe.model.save_dtype, SaveDtype::F32);
+    assert_eq!(recipe.model.compute_dtype, ComputeDtype::F32);
     let names: Vec<_> = recipe.stages.iter().map(Stage::name).collect();
     assert_eq!(names, ["sft", "rl"]);
     let Stage::Sft(sft) = &recipe.stages[0] else { panic!("{:?}", recipe.stages[0]) };
