@@ -12,6 +12,8 @@ use crate::{KnobError, KnobSpec, Knobs};
 pub struct EnvSpec {
     /// Its id in recipes: lower case, words joined by `-`.
     pub id: &'static str,
+    /// The part of the gallery it belongs to.
+    pub group: EnvGroup,
     /// Its name for people.
     pub title: &'static str,
     /// One line: what is seen, what is to be done.
@@ -26,6 +28,83 @@ pub struct EnvSpec {
     pub oracle: &'static str,
     /// What `Step::score` counts.
     pub score: &'static str,
+    /// Answers name places in the picture by its pixels, so the picture must not be resized.
+    pub pixel_answers: bool,
+    /// Players at the table; 1 where nobody else plays.
+    pub players: usize,
+    /// Where the task comes from: papers or gyms.
+    pub source: &'static str,
+}
+
+/// The parts of the gallery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvGroup {
+    /// Puzzles of seeing.
+    Perception,
+    /// Board and tile games.
+    Board,
+    /// Finding a way.
+    Navigation,
+    /// Cards and numbers.
+    Cards,
+    /// Games of several players.
+    Strategy,
+    /// Screens.
+    Gui,
+    /// Driving.
+    Driving,
+    /// Handling objects.
+    Manipulation,
+    /// Moving pictures.
+    Video,
+    /// Geometry and plots.
+    Geometry,
+    /// Charts and diagrams.
+    Charts,
+}
+
+impl EnvGroup {
+    /// All groups, in the order of the gallery.
+    pub const ALL: [Self; 11] = [
+        Self::Perception,
+        Self::Board,
+        Self::Navigation,
+        Self::Cards,
+        Self::Strategy,
+        Self::Gui,
+        Self::Driving,
+        Self::Manipulation,
+        Self::Video,
+        Self::Geometry,
+        Self::Charts,
+    ];
+
+    /// Its name, one lower-case word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Perception => "perception",
+            Self::Board => "board",
+            Self::Navigation => "navigation",
+            Self::Cards => "cards",
+            Self::Strategy => "strategy",
+            Self::Gui => "gui",
+            Self::Driving => "driving",
+            Self::Manipulation => "manipulation",
+            Self::Video => "video",
+            Self::Geometry => "geometry",
+            Self::Charts => "charts",
+        }
+    }
+}
+
+/// One picture of an observation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The picture.
+    pub image: Image,
+    /// When it was taken, in seconds from the start of the clip; `None` for a still.
+    pub seconds: Option<f32>,
 }
 
 /// Why an answer is not an action. A value of its own, never an index.
@@ -39,6 +118,9 @@ pub enum ParseError {
         /// The grammar.
         grammar: &'static str,
     },
+    /// The episode is over.
+    #[error("the episode is over")]
+    Over,
     /// The text follows the grammar but names something outside the board or the picture.
     #[error("answer {answer:?} is out of range: {detail}")]
     Range {
@@ -119,8 +201,14 @@ pub trait Env: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The rules and the goal in a few short sentences, without the grammar and the response format.
     fn rules(&self) -> String;
 
-    /// Draws the present state.
+    /// Draws the present state as one picture. Where there are several frames, all of them on one
+    /// sheet, for people to look at.
     fn render(&self) -> Image;
+
+    /// What the policy sees: one picture, or the frames of a clip in order of time.
+    fn frames(&self) -> Vec<Frame> {
+        vec![Frame { image: self.render(), seconds: None }]
+    }
 
     /// Reads the text inside `<answer>`.
     ///

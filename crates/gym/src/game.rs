@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use eyas_core::{Image, Rng};
 
-use crate::{Env, EnvSpec, ParseError, Perception, Status, Step};
+use crate::view::View;
+use crate::{Env, EnvSpec, Frame, ParseError, Perception, Status, Step};
 
 /// A running environment behind one interface. Actions travel as canonical text.
 pub trait Game: Send + Sync {
@@ -14,6 +15,8 @@ pub trait Game: Send + Sync {
     fn rules(&self) -> String;
     /// Draws the present state now. Prefer [`Game::observe`], which draws when asked.
     fn render(&self) -> Image;
+    /// What the policy sees, drawn now: one picture, or the frames of a clip.
+    fn frames(&self) -> Vec<Frame>;
     /// The present observation; the picture is drawn when first asked for.
     fn observe(&self) -> Observation;
     /// See [`Env::parse`]; gives the canonical text.
@@ -24,7 +27,8 @@ pub trait Game: Send + Sync {
     /// See [`Env::step`].
     ///
     /// # Errors
-    /// [`ParseError`] when `action` is not an action; the state is unchanged then.
+    /// [`ParseError`] when `action` is not an action, or the episode is over; the state is unchanged
+    /// then.
     fn step(&mut self, action: &str) -> Result<Step, ParseError>;
     /// See [`Env::pass`].
     fn pass(&mut self) -> Step;
@@ -71,53 +75,79 @@ impl Observation {
     }
 }
 
-pub(crate) struct Slot<E: Env>(pub(crate) E);
+/// An environment and how its pictures are spoilt.
+pub(crate) struct Slot<E: Env> {
+    pub(crate) env: E,
+    pub(crate) view: View,
+}
+
+/// Where a snapshot keeps how pictures are spoilt; absent when they are not.
+const VIEW: &str = "view";
+
+impl<E: Env> Slot<E> {
+    /// The state that [`Game::snapshot`] wrote.
+    pub(crate) fn restore(mut snapshot: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let view = snapshot.as_object_mut().and_then(|fields| fields.remove(VIEW));
+        let view = view.map(serde_json::from_value).transpose()?.unwrap_or_default();
+        Ok(Self { env: serde_json::from_value(snapshot)?, view })
+    }
+}
 
 impl<E: Env> Game for Slot<E> {
     fn spec(&self) -> &'static EnvSpec {
         E::spec()
     }
     fn rules(&self) -> String {
-        self.0.rules()
+        self.env.rules()
     }
     fn render(&self) -> Image {
-        self.0.render()
+        self.view.apply(self.env.render())
+    }
+    fn frames(&self) -> Vec<Frame> {
+        self.view.apply_all(self.env.frames())
     }
     fn observe(&self) -> Observation {
-        Observation { game: Arc::new(Slot(self.0.clone())), image: Arc::default() }
+        Observation { game: Arc::new(Slot { env: self.env.clone(), view: self.view }), image: Arc::default() }
     }
     fn parse(&self, answer: &str) -> Result<String, ParseError> {
-        self.0.parse(answer).map(|action| action.to_string())
+        self.env.parse(answer).map(|action| action.to_string())
     }
     fn step(&mut self, action: &str) -> Result<Step, ParseError> {
-        let action = self.0.parse(action)?;
-        Ok(self.0.step(&action))
+        if self.env.status() != Status::Running {
+            return Err(ParseError::Over);
+        }
+        let action = self.env.parse(action)?;
+        Ok(self.env.step(&action))
     }
     fn pass(&mut self) -> Step {
-        self.0.pass()
+        self.env.pass()
     }
     fn oracle(&self) -> String {
-        self.0.oracle().to_string()
+        self.env.oracle().to_string()
     }
     fn reason(&self, action: &str) -> Result<String, ParseError> {
-        Ok(self.0.reason(&self.0.parse(action)?))
+        Ok(self.env.reason(&self.env.parse(action)?))
     }
     fn perception(&self) -> Perception {
-        self.0.perception()
+        self.env.perception()
     }
     fn legal_actions(&self) -> Vec<String> {
-        self.0.legal_actions().iter().map(ToString::to_string).collect()
+        self.env.legal_actions().iter().map(ToString::to_string).collect()
     }
     fn guess(&self, rng: &mut Rng) -> Option<String> {
-        self.0.guess(rng).map(|action| action.to_string())
+        self.env.guess(rng).map(|action| action.to_string())
     }
     fn status(&self) -> Status {
-        self.0.status()
+        self.env.status()
     }
     fn fork(&self) -> Box<dyn Game> {
-        Box::new(Slot(self.0.clone()))
+        Box::new(Slot { env: self.env.clone(), view: self.view })
     }
     fn snapshot(&self) -> Result<serde_json::Value, serde_json::Error> {
-        serde_json::to_value(&self.0)
+        let mut state = serde_json::to_value(&self.env)?;
+        if let (false, Some(fields)) = (self.view.is_clear(), state.as_object_mut()) {
+            fields.insert(VIEW.to_string(), serde_json::to_value(self.view)?);
+        }
+        Ok(state)
     }
 }

@@ -69,6 +69,90 @@ pub struct KnobSpec {
     pub kind: KnobKind,
     /// One line on what it does.
     pub doc: &'static str,
+    /// How the difficulty dial moves it. `None`: the dial leaves it at its default.
+    pub dial: Option<Dial>,
+}
+
+/// How the difficulty dial moves a knob. A flag is on from 0.5 up; a choice is the index of its word.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Dial {
+    /// Value at 0.
+    pub easy: f64,
+    /// Value at 1.
+    pub hard: f64,
+    /// Integers and choices move in steps of this.
+    pub step: f64,
+}
+
+impl KnobSpec {
+    /// An integer knob.
+    pub const fn int(
+        name: &'static str,
+        axis: Axis,
+        min: i64,
+        max: i64,
+        default: i64,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, axis, kind: KnobKind::Int { min, max, default }, doc, dial: None }
+    }
+
+    /// A number knob.
+    pub const fn float(
+        name: &'static str,
+        axis: Axis,
+        min: f64,
+        max: f64,
+        default: f64,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, axis, kind: KnobKind::Float { min, max, default }, doc, dial: None }
+    }
+
+    /// A knob that is on or off.
+    pub const fn flag(name: &'static str, axis: Axis, default: bool, doc: &'static str) -> Self {
+        Self { name, axis, kind: KnobKind::Bool { default }, doc, dial: None }
+    }
+
+    /// A knob that is one of several words.
+    pub const fn choice(
+        name: &'static str,
+        axis: Axis,
+        options: &'static [&'static str],
+        default: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, axis, kind: KnobKind::Choice { options, default }, doc, dial: None }
+    }
+
+    /// The same knob, moved by the difficulty dial from `easy` to `hard` (see [`KnobSpec::dial`]).
+    pub const fn dialled(self, easy: f64, hard: f64) -> Self {
+        self.dialled_by(easy, hard, 1.0)
+    }
+
+    /// As [`KnobSpec::dialled`], in steps of `step`: for sizes that have to be even, say.
+    pub const fn dialled_by(self, easy: f64, hard: f64, step: f64) -> Self {
+        Self { dial: Some(Dial { easy, hard, step }), ..self }
+    }
+
+    /// The value at `difficulty` in 0..=1; `None` when the dial leaves the knob alone.
+    pub fn at(&self, difficulty: f64) -> Option<KnobValue> {
+        let Dial { easy, hard, step } = self.dial?;
+        let moved = (hard - easy) * difficulty.clamp(0.0, 1.0);
+        let value = match self.kind {
+            KnobKind::Float { .. } => easy + moved,
+            _ => easy + (moved / step).round() * step,
+        };
+        Some(match self.kind {
+            KnobKind::Int { min, max, .. } => KnobValue::Int((value.round() as i64).clamp(min, max)),
+            KnobKind::Float { min, max, .. } => KnobValue::Float(value.clamp(min, max)),
+            KnobKind::Bool { .. } => KnobValue::Bool(value >= 0.5),
+            KnobKind::Choice { options, .. } => {
+                let index = (value.round().max(0.0) as usize).min(options.len() - 1);
+                KnobValue::Choice(options[index].to_string())
+            }
+        })
+    }
 }
 
 /// The value of a knob.
@@ -162,10 +246,24 @@ impl Knobs {
         specs: &[KnobSpec],
         given: &BTreeMap<String, KnobValue>,
     ) -> Result<Self, KnobError> {
+        Self::resolve_with(env, specs, &[], given)
+    }
+
+    /// As [`Knobs::resolve`]. Knobs of `extra` may be given too, but have no value when they are not.
+    ///
+    /// # Errors
+    /// [`KnobError`] naming the environment and the knob.
+    pub fn resolve_with(
+        env: &str,
+        specs: &[KnobSpec],
+        extra: &[KnobSpec],
+        given: &BTreeMap<String, KnobValue>,
+    ) -> Result<Self, KnobError> {
         for name in given.keys() {
-            if !specs.iter().any(|s| s.name == name) {
+            if !specs.iter().chain(extra).any(|s| s.name == name) {
                 let known = specs
                     .iter()
+                    .chain(extra)
                     .map(|s| (strsim::damerau_levenshtein(s.name, name), s.name))
                     .filter(|(distance, _)| *distance <= 3)
                     .min()
@@ -180,6 +278,11 @@ impl Knobs {
                 None => default(spec.kind),
             };
             values.insert(spec.name.to_string(), value);
+        }
+        for spec in extra {
+            if let Some(value) = given.get(spec.name) {
+                values.insert(spec.name.to_string(), check(env, spec, value)?);
+            }
         }
         Ok(Self(values))
     }
@@ -295,18 +398,10 @@ mod tests {
     use super::*;
 
     const SPECS: &[KnobSpec] = &[
-        KnobSpec {
-            name: "size",
-            axis: Axis::Reasoning,
-            kind: KnobKind::Int { min: 2, max: 8, default: 4 },
-            doc: "",
-        },
-        KnobSpec {
-            name: "slip",
-            axis: Axis::Stochasticity,
-            kind: KnobKind::Float { min: 0.0, max: 1.0, default: 0.0 },
-            doc: "",
-        },
+        KnobSpec::int("size", Axis::Reasoning, 2, 8, 4, "").dialled(3.0, 6.0),
+        KnobSpec::float("slip", Axis::Stochasticity, 0.0, 1.0, 0.0, ""),
+        KnobSpec::choice("theme", Axis::Perception, &["day", "dusk", "night"], "day", "").dialled(0.0, 2.0),
+        KnobSpec::flag("fog", Axis::Memory, false, "").dialled(0.0, 1.0),
     ];
 
     fn one(name: &str, value: KnobValue) -> BTreeMap<String, KnobValue> {
@@ -325,5 +420,27 @@ mod tests {
         assert_eq!(text(one("size", KnobValue::Int(9))), "knob e.size = 9 is outside 2..=8");
         assert_eq!(text(one("size", KnobValue::Bool(true))), "knob e.size wants an integer, got Bool(true)");
         assert_eq!(text(one("slip", KnobValue::Float(f64::NAN))), "knob e.slip = NaN is outside 0..=1");
+    }
+
+    #[test]
+    fn the_dial_turns_what_it_should() {
+        let at = |difficulty| -> Vec<Option<KnobValue>> { SPECS.iter().map(|s| s.at(difficulty)).collect() };
+        let word = |w: &str| Some(KnobValue::Choice(w.into()));
+        let values = |size, theme, fog| {
+            vec![Some(KnobValue::Int(size)), None, word(theme), Some(KnobValue::Bool(fog))]
+        };
+        assert_eq!(at(0.0), values(3, "day", false));
+        assert_eq!(at(0.5), values(5, "dusk", true));
+        assert_eq!(at(7.0), values(6, "night", true));
+    }
+
+    #[test]
+    fn extra_knobs_are_checked_but_not_filled_in() {
+        let extra = [KnobSpec::int("blur", Axis::Perception, 0, 8, 0, "")];
+        let knobs = Knobs::resolve_with("e", SPECS, &extra, &BTreeMap::new()).unwrap();
+        assert_eq!(knobs, Knobs::defaults(SPECS));
+        let knobs = Knobs::resolve_with("e", SPECS, &extra, &one("blur", KnobValue::Int(2))).unwrap();
+        assert_eq!(knobs.int("blur"), 2);
+        assert!(Knobs::resolve_with("e", SPECS, &extra, &one("blur", KnobValue::Int(9))).is_err());
     }
 }

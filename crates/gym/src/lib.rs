@@ -6,6 +6,8 @@
 //! [`Game`] is the same thing with its type erased; [`registry`] lists all of them.
 #![forbid(unsafe_code)]
 
+mod arena;
+mod difficulty;
 pub mod draw;
 mod env;
 pub mod envs;
@@ -16,12 +18,16 @@ mod pool;
 mod prompt;
 mod reference;
 mod registry;
+mod view;
 
-pub use env::{Env, EnvSpec, ParseError, Perception, Status, Step};
+pub use arena::{Arena, SEAT, Seated};
+pub use difficulty::{Difficulty, Preset};
+pub use env::{Env, EnvGroup, EnvSpec, Frame, ParseError, Perception, Status, Step};
 pub use game::{Game, Observation};
 pub use grid::{Cell, Direction};
-pub use knob::{Axis, KnobError, KnobKind, KnobSpec, KnobValue, Knobs};
+pub use knob::{Axis, Dial, KnobError, KnobKind, KnobSpec, KnobValue, Knobs};
 pub use pool::Pool;
 pub use prompt::{ResponseStyle, first_message, later_message, response};
 pub use reference::{normalised, play_oracle, play_random};
 pub use registry::{EnvEntry, GymError, find, registry};
+pub use view::COMMON_KNOBS;

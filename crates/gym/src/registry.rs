@@ -7,7 +7,8 @@ use eyas_core::Seed;
 use crate::env::Env;
 use crate::envs;
 use crate::game::Slot;
-use crate::{EnvSpec, Game, KnobError, KnobValue, Knobs};
+use crate::view::{COMMON_KNOBS, View};
+use crate::{Difficulty, EnvSpec, Game, KnobError, KnobValue, Knobs};
 
 type Reset = fn(Seed, &Knobs) -> Result<Box<dyn Game>, KnobError>;
 type Restore = fn(serde_json::Value) -> Result<Box<dyn Game>, serde_json::Error>;
@@ -49,8 +50,11 @@ impl EnvEntry {
     fn of<E: Env>() -> Self {
         Self {
             spec: E::spec(),
-            reset: |seed, knobs| Ok(Box::new(Slot(E::reset(seed, knobs)?))),
-            restore: |value| Ok(Box::new(Slot(serde_json::from_value::<E>(value)?))),
+            reset: |seed, knobs| {
+                let view = View::new(seed, knobs, E::spec().id, E::spec().pixel_answers)?;
+                Ok(Box::new(Slot { env: E::reset(seed, knobs)?, view }))
+            },
+            restore: |value| Ok(Box::new(Slot::<E>::restore(value)?)),
         }
     }
 
@@ -59,7 +63,21 @@ impl EnvEntry {
     /// # Errors
     /// [`KnobError`] naming the knob.
     pub fn knobs(&self, given: &BTreeMap<String, KnobValue>) -> Result<Knobs, KnobError> {
-        Knobs::resolve(self.spec.id, self.spec.knobs, given)
+        Knobs::resolve_with(self.spec.id, self.spec.knobs, COMMON_KNOBS, given)
+    }
+
+    /// The knobs at a position of the difficulty dial, with the values of `given` over them.
+    ///
+    /// # Errors
+    /// [`KnobError`] naming the knob.
+    pub fn knobs_at(
+        &self,
+        difficulty: &Difficulty,
+        given: &BTreeMap<String, KnobValue>,
+    ) -> Result<Knobs, KnobError> {
+        let mut values = difficulty.values(self.spec.knobs);
+        values.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
+        self.knobs(&values)
     }
 
     /// A fresh episode.

@@ -6,15 +6,15 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{seed, settings, start};
+use common::{envs, seed, settings, start};
 use eyas_gym::{
-    Axis, EnvEntry, Game, KnobError, KnobKind, KnobValue, Knobs, ResponseStyle, Status, find, first_message,
-    play_oracle, play_random, registry, response,
+    Axis, COMMON_KNOBS, Difficulty, EnvEntry, Game, KnobError, KnobKind, KnobValue, Knobs, ParseError,
+    Preset, ResponseStyle, Status, find, first_message, play_oracle, play_random, response,
 };
 
 /// Runs `check` for every environment and setting.
 fn everywhere(check: impl Fn(&EnvEntry, &Knobs)) {
-    for entry in registry() {
+    for entry in envs() {
         for knobs in settings(&entry) {
             check(&entry, &knobs);
         }
@@ -40,7 +40,7 @@ fn random_step(game: &mut dyn Game, rng: &mut eyas_core::Rng) -> String {
 #[test]
 fn ids_and_knobs_are_well_formed() {
     let mut ids = BTreeSet::new();
-    for entry in registry() {
+    for entry in envs() {
         let spec = entry.spec;
         assert!(ids.insert(spec.id), "{} is there twice", spec.id);
         assert!(
@@ -75,7 +75,7 @@ fn ids_and_knobs_are_well_formed() {
 
 #[test]
 fn every_knob_does_something() {
-    for entry in registry() {
+    for entry in envs() {
         let base = entry.knobs(&BTreeMap::new()).unwrap();
         let worlds =
             |knobs: &Knobs| -> String { (0..8).map(|i| view(&*start(&entry, knobs, i), true)).collect() };
@@ -92,7 +92,7 @@ fn every_knob_does_something() {
 
 #[test]
 fn perception_knobs_change_the_picture() {
-    for entry in registry() {
+    for entry in envs() {
         for knob in entry.spec.knobs.iter().filter(|k| k.axis == Axis::Perception) {
             let pictures =
                 |knobs: &Knobs| -> Vec<_> { (0..8).map(|i| start(&entry, knobs, i).render().id()).collect() };
@@ -216,7 +216,7 @@ fn the_oracle_plays_legal_moves_and_can_say_why() {
 fn the_oracle_is_better_than_chance() {
     const EPISODES: u64 = 60;
     let mut too_near = Vec::new();
-    for entry in registry() {
+    for entry in envs() {
         let settings = settings(&entry);
         // The defaults, and the last setting that changes the task and not only its looks.
         let looks =
@@ -278,6 +278,26 @@ fn garbage_is_an_error_and_changes_nothing() {
     });
 }
 
+/// The values of a state by their path.
+fn leaves(state: &serde_json::Value) -> BTreeMap<String, String> {
+    fn walk(value: &serde_json::Value, path: &str, out: &mut BTreeMap<String, String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| walk(value, &format!("{path}.{name}"), out));
+            }
+            serde_json::Value::Array(items) => {
+                items.iter().enumerate().for_each(|(i, value)| walk(value, &format!("{path}.{i}"), out));
+            }
+            leaf => {
+                out.insert(path.to_string(), leaf.to_string());
+            }
+        }
+    }
+    let mut out = BTreeMap::new();
+    walk(state, "", &mut out);
+    out
+}
+
 /// A pass may change the turn counter and, on the last turn, the outcome; nothing else of the state,
 /// and nothing that can be seen.
 #[test]
@@ -297,11 +317,12 @@ fn a_pass_counts_a_turn_only_and_ends_in_time() {
             if game.status() == Status::Running {
                 assert_eq!(before.3, game.legal_actions(), "{}", entry.spec.id);
             }
-            let (old, new) = (before.0, game.snapshot().unwrap());
-            let (old, new) = (old.as_object().unwrap(), new.as_object().unwrap());
-            let changed: Vec<_> = new.keys().filter(|key| old.get(*key) != new.get(*key)).collect();
+            let (old, new) = (leaves(&before.0), leaves(&game.snapshot().unwrap()));
+            let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            let changed: Vec<_> = keys.into_iter().filter(|key| old.get(*key) != new.get(*key)).collect();
             assert!(!changed.is_empty(), "{}: a pass is not counted", entry.spec.id);
-            let counters = changed.iter().all(|key| ["turn", "outcome"].contains(&key.as_str()));
+            let counters =
+                changed.iter().all(|key| key.split('.').any(|part| ["turn", "outcome"].contains(&part)));
             assert!(counters, "{}: a pass changes {changed:?}", entry.spec.id);
         }
     });
@@ -309,12 +330,15 @@ fn a_pass_counts_a_turn_only_and_ends_in_time() {
 
 #[test]
 fn a_refused_move_counts_a_turn_only() {
-    for entry in registry() {
+    for entry in envs() {
         let mut refused = 0;
         for knobs in settings(&entry) {
             let mut game = start(&entry, &knobs, 11);
             let mut rng = seed(12).rng();
             for _ in 0..6 {
+                if game.status() != Status::Running {
+                    break;
+                }
                 let legal = game.legal_actions();
                 let words = ["up", "right", "down", "left"].map(String::from);
                 for action in words.iter().filter(|a| game.parse(a).is_ok() && !legal.contains(a)) {
@@ -348,11 +372,7 @@ fn after_the_end_nothing_pays_and_nothing_changes() {
         assert_ne!(game.status(), Status::Running, "{} never ends", entry.spec.id);
         assert!(game.legal_actions().is_empty());
         let before = view(&*game, true);
-        // The board may have changed so much that the old action is out of range; then only passes are left.
-        if let Ok(step) = game.step(&action) {
-            assert_eq!((step.reward, step.score), (0.0, 0.0), "{}", entry.spec.id);
-            assert_eq!(step.status, game.status());
-        }
+        assert_eq!(game.step(&action), Err(ParseError::Over), "{}", entry.spec.id);
         let step = game.pass();
         assert_eq!((step.reward, step.score), (0.0, 0.0), "{}", entry.spec.id);
         assert_eq!(before, view(&*game, true), "{}", entry.spec.id);
@@ -377,4 +397,107 @@ fn texts_are_plain_and_short() {
             assert!(message.contains(&rules) && message.contains(entry.spec.grammar));
         }
     });
+}
+
+#[test]
+fn presets_are_playable_and_turn_at_least_two_axes() {
+    for entry in envs() {
+        let axes: BTreeSet<Axis> =
+            entry.spec.knobs.iter().filter(|k| k.dial.is_some()).map(|k| k.axis).collect();
+        assert!(axes.len() >= 2, "{}: the dial turns {axes:?} only", entry.spec.id);
+        let all: Vec<Knobs> = [0.0, 0.25, 0.5, 0.75, 1.0]
+            .map(|d| entry.knobs_at(&Difficulty::All(d), &BTreeMap::new()).unwrap())
+            .into();
+        assert_ne!(all[0], all[2], "{}", entry.spec.id);
+        assert_ne!(all[2], all[4], "{}", entry.spec.id);
+        for knobs in &all {
+            (0..8).for_each(|i| assert_eq!(start(&entry, knobs, i).status(), Status::Running));
+        }
+        for axis in axes {
+            let at = |d| entry.knobs_at(&Difficulty::Axes([(axis, d)].into()), &BTreeMap::new()).unwrap();
+            assert_ne!(at(0.0), at(1.0), "{}: {axis:?}", entry.spec.id);
+            for d in [0.0, 1.0] {
+                start(&entry, &at(d), 1);
+            }
+        }
+        for preset in Preset::ALL {
+            let knobs = entry.knobs_at(&Difficulty::All(preset.difficulty()), &BTreeMap::new()).unwrap();
+            let mean = |play: &dyn Fn(u64) -> f32| (0..30).map(|i| f64::from(play(i))).sum::<f64>() / 30.0;
+            let oracle = mean(&|i| play_oracle(start(&entry, &knobs, i)));
+            let random = mean(&|i| play_random(start(&entry, &knobs, i), seed(1000 + i)));
+            println!("{} {}: random {random:.3}, oracle {oracle:.3}", entry.spec.id, preset.name());
+            assert!(oracle > random, "{} {preset:?}: oracle {oracle}, random {random}", entry.spec.id);
+        }
+    }
+}
+
+#[test]
+fn common_knobs_change_the_picture_and_nothing_else() {
+    let values = [("resolution", 300.into()), ("blur", 1.5.into()), ("occlusion", 0.2.into())]
+        .into_iter()
+        .chain([("noise", 0.1.into()), ("jpeg", 20.into())]);
+    let values: Vec<(&str, serde_json::Value)> = values.collect();
+    assert_eq!(values.len(), COMMON_KNOBS.len());
+    for entry in envs() {
+        let plain = start(&entry, &entry.knobs(&BTreeMap::new()).unwrap(), 3);
+        for (name, value) in &values {
+            let given = BTreeMap::from([(name.to_string(), serde_json::from_value(value.clone()).unwrap())]);
+            let knobs = entry.knobs(&given).unwrap();
+            if *name == "resolution" && entry.spec.pixel_answers {
+                assert!(matches!(entry.reset(seed(3), &knobs), Err(KnobError::Conflict { .. })));
+                continue;
+            }
+            let game = start(&entry, &knobs, 3);
+            assert_ne!(game.render(), plain.render(), "{}: {name}", entry.spec.id);
+            assert_eq!(game.render(), game.render(), "{}: {name}", entry.spec.id);
+            assert_eq!(game.perception(), plain.perception(), "{}: {name}", entry.spec.id);
+            let restored = entry.restore(game.snapshot().unwrap()).unwrap();
+            assert_eq!(game.render(), restored.render(), "{}: {name}", entry.spec.id);
+            if *name == "resolution" {
+                let image = game.render();
+                assert_eq!(image.width().max(image.height()), 300, "{}", entry.spec.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn frames_are_in_order_of_time() {
+    everywhere(|entry, knobs| {
+        let game = start(entry, knobs, 2);
+        let frames = game.frames();
+        assert!(!frames.is_empty());
+        assert_eq!(frames, game.frames(), "{}", entry.spec.id);
+        if let [only] = frames.as_slice() {
+            assert_eq!(only.image, game.render(), "{}", entry.spec.id);
+        }
+        let times: Vec<f32> = frames.iter().filter_map(|f| f.seconds).collect();
+        assert!(times.is_empty() || times.len() == frames.len(), "{}", entry.spec.id);
+        assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{}: {times:?}", entry.spec.id);
+    });
+}
+
+#[test]
+fn a_hundred_thousand_random_steps_never_panic() {
+    // Shared out over all environments and presets, so that the suite stays short; the benchmark of
+    // the gym plays more.
+    let envs = envs();
+    for entry in &envs {
+        for preset in Preset::ALL {
+            let knobs = entry.knobs_at(&Difficulty::All(preset.difficulty()), &BTreeMap::new()).unwrap();
+            let (mut steps, mut episode) = (0, 0);
+            while steps < 100_000 / (envs.len() * 3) {
+                let mut game = start(entry, &knobs, 5_000 + episode);
+                let mut rng = seed(6_000 + episode).rng();
+                while game.status() == Status::Running {
+                    match game.guess(&mut rng) {
+                        Some(action) => drop(game.step(&action).unwrap()),
+                        None => drop(game.pass()),
+                    }
+                    steps += 1;
+                }
+                episode += 1;
+            }
+        }
+    }
 }

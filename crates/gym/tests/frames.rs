@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{settings, start};
-use eyas_gym::{Axis, EnvEntry, registry};
+use common::{envs, settings, start};
+use eyas_gym::{Axis, EnvEntry};
 
 /// Size and content hash of the first picture, and of the one after a move, under the default knobs
 /// and with each perception knob turned.
@@ -32,7 +32,7 @@ fn frames(entry: &EnvEntry) -> String {
 
 #[test]
 fn pictures_are_the_same_bytes_as_ever() {
-    for entry in registry() {
+    for entry in envs() {
         insta::assert_snapshot!(entry.spec.id, frames(&entry));
     }
 }

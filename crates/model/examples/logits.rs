@@ -57,7 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rope = text_rope(&config.text, positions.rows());
     let segments = Arc::new(Segments::separate(true, [ids.len()]));
     let hidden = text.forward(&w, x, |_, q, k, v| attention(q, k, v, &rope, &segments));
-    let logits = linear(hidden, text.head_weight(&w), None, Precision::F32).into_data().try_into_vec::<f32>()?;
+    let logits =
+        linear(hidden, text.head_weight(&w), None, Precision::F32).into_data().try_into_vec::<f32>()?;
 
     let long: Vec<u8> = ids.iter().flat_map(|id| i64::from(*id).to_le_bytes()).collect();
     let grid: Vec<u8> = patches.grid.iter().flat_map(|g| (*g as i64).to_le_bytes()).collect();

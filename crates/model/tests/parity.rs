@@ -137,8 +137,10 @@ fn logits_match_transformers() {
             let rope = text_rope(&f.config.text, positions.rows());
             let segments = Arc::new(Segments::separate(true, [len]));
             let hidden = text.forward(&w, x, |_, q, k, v| attention(q, k, v, &rope, &segments));
-            let logits =
-                linear(hidden, text.head_weight(&w), None, Precision::F32).into_data().try_into_vec::<f32>().unwrap();
+            let logits = linear(hidden, text.head_weight(&w), None, Precision::F32)
+                .into_data()
+                .try_into_vec::<f32>()
+                .unwrap();
             close(&logits, &f.floats(&format!("case{n}.logits")), 1e-4, &format!("{what}: logits"));
         }
     }

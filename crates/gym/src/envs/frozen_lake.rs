@@ -8,12 +8,13 @@ use serde_json::json;
 
 use crate::draw::{Canvas, RED, Rgb, WHITE};
 use crate::{
-    Axis, Cell, Direction, Env, EnvSpec, KnobError, KnobKind, KnobSpec, Knobs, ParseError, Perception,
+    Axis, Cell, Direction, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception,
     Status, Step,
 };
 
 const SPEC: EnvSpec = EnvSpec {
     id: "frozen-lake",
+    group: EnvGroup::Board,
     title: "Frozen lake",
     summary: "A lake seen from above: walk to the flag, avoid the holes.",
     knobs: KNOBS,
@@ -21,51 +22,47 @@ const SPEC: EnvSpec = EnvSpec {
     invalid_reward: 0.0,
     oracle: "exact",
     score: "success (1 at the flag, 0 otherwise)",
+    pixel_answers: false,
+    players: 1,
+    source: "Gymnasium; VAGEN",
 };
 
 const KNOBS: &[KnobSpec] = &[
-    KnobSpec {
-        name: "size",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Int { min: 3, max: 8, default: 4 },
-        doc: "cells along each side",
-    },
-    KnobSpec {
-        name: "hole_prob",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Float { min: 0.0, max: 0.5, default: 0.2 },
-        doc: "chance that a cell is a hole",
-    },
-    KnobSpec {
-        name: "slippery",
-        axis: Axis::Stochasticity,
-        kind: KnobKind::Float { min: 0.0, max: 1.0, default: 0.0 },
-        doc: "chance that a move goes to one of its two sides instead",
-    },
-    KnobSpec {
-        name: "max_turns",
-        axis: Axis::Horizon,
-        kind: KnobKind::Int { min: 1, max: 100, default: 8 },
-        doc: "turns until the episode is cut off; the flag is never farther away than that",
-    },
-    KnobSpec {
-        name: "random_start",
-        axis: Axis::Horizon,
-        kind: KnobKind::Bool { default: true },
-        doc: "start and flag anywhere, at least two moves apart; false: opposite corners",
-    },
-    KnobSpec {
-        name: "tile_px",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 8, max: 56, default: 28 },
-        doc: "pixels along each side of a cell",
-    },
-    KnobSpec {
-        name: "theme",
-        axis: Axis::Perception,
-        kind: KnobKind::Choice { options: &["ice", "lava", "night"], default: "ice" },
-        doc: "colours; night has little contrast",
-    },
+    KnobSpec::int("size", Axis::Reasoning, 3, 8, 4, "cells along each side").dialled(3.0, 6.0),
+    KnobSpec::float("hole_prob", Axis::Reasoning, 0.0, 0.5, 0.2, "chance that a cell is a hole")
+        .dialled(0.1, 0.3),
+    KnobSpec::float(
+        "slippery",
+        Axis::Stochasticity,
+        0.0,
+        1.0,
+        0.0,
+        "chance that a move goes to one of its two sides instead",
+    )
+    .dialled(0.0, 0.2),
+    KnobSpec::int(
+        "max_turns",
+        Axis::Horizon,
+        1,
+        100,
+        8,
+        "turns until the episode is cut off; the flag is never farther away than that",
+    )
+    .dialled(8.0, 20.0),
+    KnobSpec::flag(
+        "random_start",
+        Axis::Horizon,
+        true,
+        "start and flag anywhere, at least two moves apart; false: opposite corners",
+    ),
+    KnobSpec::int("tile_px", Axis::Perception, 8, 56, 28, "pixels along each side of a cell"),
+    KnobSpec::choice(
+        "theme",
+        Axis::Perception,
+        &["ice", "lava", "night"],
+        "ice",
+        "colours; night has little contrast",
+    ),
 ];
 
 /// How often a layout is drawn at random before one is made solvable by clearing a path.

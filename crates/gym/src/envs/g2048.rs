@@ -6,11 +6,12 @@ use serde_json::json;
 
 use crate::draw::{BLACK, Canvas, Rgb, WHITE};
 use crate::{
-    Axis, Direction, Env, EnvSpec, KnobError, KnobKind, KnobSpec, Knobs, ParseError, Perception, Status, Step,
+    Axis, Direction, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step,
 };
 
 const SPEC: EnvSpec = EnvSpec {
     id: "2048",
+    group: EnvGroup::Board,
     title: "2048",
     summary: "A board of numbered tiles: slide it so that equal tiles merge.",
     knobs: KNOBS,
@@ -19,57 +20,53 @@ const SPEC: EnvSpec = EnvSpec {
     oracle: "exact for the last two turns, before that two-move expectimax with an evaluation of the board; \
              ties: left, up, right, down",
     score: "merging moves, or the points of all merges (knob score)",
+    pixel_answers: false,
+    players: 1,
+    source: "G1 (VLM-Gym)",
 };
 
 const KNOBS: &[KnobSpec] = &[
-    KnobSpec {
-        name: "size",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Int { min: 3, max: 6, default: 4 },
-        doc: "tiles along each side",
-    },
-    KnobSpec {
-        name: "tile_px",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 14, max: 210, default: 28 },
-        doc: "side of a tile in pixels",
-    },
-    KnobSpec {
-        name: "warmup",
-        axis: Axis::Horizon,
-        kind: KnobKind::Int { min: 0, max: 200, default: 20 },
-        doc: "random legal moves before the episode; halved when several boards in a row die under it",
-    },
-    KnobSpec {
-        name: "turns",
-        axis: Axis::Horizon,
-        kind: KnobKind::Int { min: 1, max: 1000, default: 1 },
-        doc: "moves in an episode",
-    },
-    KnobSpec {
-        name: "four_prob",
-        axis: Axis::Stochasticity,
-        kind: KnobKind::Float { min: 0.0, max: 1.0, default: 0.1 },
-        doc: "chance that a new tile is a 4 instead of a 2",
-    },
-    KnobSpec {
-        name: "score",
-        axis: Axis::Horizon,
-        kind: KnobKind::Choice { options: &["merges", "points"], default: "merges" },
-        doc: "what the score counts: moves that merge, or the values of the merged tiles",
-    },
-    KnobSpec {
-        name: "theme",
-        axis: Axis::Perception,
-        kind: KnobKind::Choice { options: &["classic", "dark", "gray"], default: "classic" },
-        doc: "colours of the tiles; gray gives all tiles one colour",
-    },
-    KnobSpec {
-        name: "numbers",
-        axis: Axis::Perception,
-        kind: KnobKind::Bool { default: true },
-        doc: "write the number on each tile; without, its colour alone tells it",
-    },
+    KnobSpec::int("size", Axis::Reasoning, 3, 6, 4, "tiles along each side").dialled(3.0, 5.0),
+    KnobSpec::int("tile_px", Axis::Perception, 14, 210, 28, "side of a tile in pixels"),
+    KnobSpec::int(
+        "warmup",
+        Axis::Horizon,
+        0,
+        200,
+        20,
+        "random legal moves before the episode; halved when several boards in a row die under it",
+    )
+    .dialled(8.0, 40.0),
+    KnobSpec::int("turns", Axis::Horizon, 1, 1000, 1, "moves in an episode").dialled(1.0, 8.0),
+    KnobSpec::float(
+        "four_prob",
+        Axis::Stochasticity,
+        0.0,
+        1.0,
+        0.1,
+        "chance that a new tile is a 4 instead of a 2",
+    ),
+    KnobSpec::choice(
+        "score",
+        Axis::Horizon,
+        &["merges", "points"],
+        "merges",
+        "what the score counts: moves that merge, or the values of the merged tiles",
+    ),
+    KnobSpec::choice(
+        "theme",
+        Axis::Perception,
+        &["classic", "dark", "gray"],
+        "classic",
+        "colours of the tiles; gray gives all tiles one colour",
+    )
+    .dialled(0.0, 2.0),
+    KnobSpec::flag(
+        "numbers",
+        Axis::Perception,
+        true,
+        "write the number on each tile; without, its colour alone tells it",
+    ),
 ];
 
 /// The order in which the oracle prefers directions that are equally good.

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::draw::{BLUE, Canvas, GREEN, LIGHT, ORANGE, PURPLE, RED, Rgb, YELLOW};
-use crate::{Axis, Env, EnvSpec, KnobError, KnobKind, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::{Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
 
 const GRAMMAR: &str = "[x1, y1, x2, y2]";
 
 const SPEC: EnvSpec = EnvSpec {
     id: "referring",
+    group: EnvGroup::Perception,
     title: "Referring",
     summary: "Coloured shapes and a phrase: give the box of the shape that the phrase names.",
     knobs: KNOBS,
@@ -20,39 +21,46 @@ const SPEC: EnvSpec = EnvSpec {
     invalid_reward: 0.0,
     oracle: "exact",
     score: "intersection over union with the true box",
+    pixel_answers: true,
+    players: 1,
+    source: "VLM-R1; UniVG-R1",
 };
 
 const KNOBS: &[KnobSpec] = &[
-    KnobSpec {
-        name: "canvas_px",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 84, max: 448, default: 112 },
-        doc: "pixels along each side of the picture; a multiple of 28",
-    },
-    KnobSpec {
-        name: "objects",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 2, max: 8, default: 4 },
-        doc: "objects in the picture",
-    },
-    KnobSpec {
-        name: "sizes",
-        axis: Axis::Perception,
-        kind: KnobKind::Choice { options: &["mixed", "small", "large"], default: "mixed" },
-        doc: "side of an object: mixed 18..40 px, small 18..26, large 30..40",
-    },
-    KnobSpec {
-        name: "colors",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Int { min: 2, max: 6, default: 6 },
-        doc: "how many colours there are; fewer make objects more alike",
-    },
-    KnobSpec {
-        name: "phrase",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Choice { options: &["attribute", "relation", "mixed"], default: "attribute" },
-        doc: "how the object is named: by colour and shape, by an extreme within a group, or either",
-    },
+    KnobSpec::int(
+        "canvas_px",
+        Axis::Perception,
+        84,
+        448,
+        112,
+        "pixels along each side of the picture; a multiple of 28",
+    ),
+    KnobSpec::int("objects", Axis::Perception, 2, 8, 4, "objects in the picture").dialled(2.0, 8.0),
+    KnobSpec::choice(
+        "sizes",
+        Axis::Perception,
+        &["mixed", "small", "large"],
+        "mixed",
+        "side of an object: mixed 18..40 px, small 18..26, large 30..40",
+    )
+    .dialled(2.0, 1.0),
+    KnobSpec::int(
+        "colors",
+        Axis::Reasoning,
+        2,
+        6,
+        6,
+        "how many colours there are; fewer make objects more alike",
+    )
+    .dialled(6.0, 3.0),
+    KnobSpec::choice(
+        "phrase",
+        Axis::Reasoning,
+        &["attribute", "relation", "mixed"],
+        "attribute",
+        "how the object is named: by colour and shape, by an extreme within a group, or either",
+    )
+    .dialled(0.0, 2.0),
 ];
 
 /// The visual token grid of the coarse cells, in pixels.

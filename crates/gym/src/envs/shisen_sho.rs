@@ -6,12 +6,13 @@ use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Axis, Cell, Env, EnvSpec, KnobError, KnobKind, KnobSpec, Knobs, ParseError, Perception, Status, Step,
+    Axis, Cell, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step,
 };
 use tiles::{CellPair, Look, PAIR_GRAMMAR, Tile, Tiles, conflict};
 
 const SPEC: EnvSpec = EnvSpec {
     id: "shisen-sho",
+    group: EnvGroup::Board,
     title: "Shisen-Sho",
     summary: "A board of coloured shapes: find two equal ones that a path with at most two turns connects.",
     knobs: KNOBS,
@@ -20,64 +21,30 @@ const SPEC: EnvSpec = EnvSpec {
     oracle: "exact for one turn: the first legal pair, by its first cell, then by its second, row by row; \
              over many turns it may end in a dead board",
     score: "pairs taken away",
+    pixel_answers: false,
+    players: 1,
+    source: "G1 (VLM-Gym)",
 };
 
 const KNOBS: &[KnobSpec] = &[
-    KnobSpec {
-        name: "size",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Int { min: 2, max: 12, default: 6 },
-        doc: "cells along each side, an even number",
-    },
-    KnobSpec {
-        name: "colours",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 2, max: 8, default: 6 },
-        doc: "colours that tiles may have",
-    },
-    KnobSpec {
-        name: "shapes",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 2, max: 6, default: 6 },
-        doc: "shapes that tiles may have",
-    },
-    KnobSpec {
-        name: "tile_px",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 14, max: 112, default: 28 },
-        doc: "side of a tile in pixels",
-    },
-    KnobSpec {
-        name: "turns",
-        axis: Axis::Horizon,
-        kind: KnobKind::Int { min: 1, max: 1000, default: 1 },
-        doc: "attempts in an episode",
-    },
-    KnobSpec {
-        name: "border_paths",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Bool { default: true },
-        doc: "paths may run round the outside of the board",
-    },
-    KnobSpec {
-        name: "removed",
-        axis: Axis::Horizon,
-        kind: KnobKind::Int { min: 0, max: 71, default: 0 },
-        doc: "pairs taken away at random before the episode; one fewer for every eight boards on which \
+    KnobSpec::int("size", Axis::Reasoning, 2, 12, 6, "cells along each side, an even number")
+        .dialled_by(4.0, 8.0, 2.0),
+    KnobSpec::int("colours", Axis::Perception, 2, 8, 6, "colours that tiles may have").dialled(3.0, 8.0),
+    KnobSpec::int("shapes", Axis::Perception, 2, 6, 6, "shapes that tiles may have").dialled(3.0, 6.0),
+    KnobSpec::int("tile_px", Axis::Perception, 14, 112, 28, "side of a tile in pixels"),
+    KnobSpec::int("turns", Axis::Horizon, 1, 1000, 1, "attempts in an episode").dialled(1.0, 4.0),
+    KnobSpec::flag("border_paths", Axis::Reasoning, true, "paths may run round the outside of the board"),
+    KnobSpec::int(
+        "removed",
+        Axis::Horizon,
+        0,
+        71,
+        0,
+        "pairs taken away at random before the episode; one fewer for every eight boards on which \
               that fails",
-    },
-    KnobSpec {
-        name: "grid",
-        axis: Axis::Perception,
-        kind: KnobKind::Bool { default: true },
-        doc: "draw lines between the cells",
-    },
-    KnobSpec {
-        name: "background",
-        axis: Axis::Perception,
-        kind: KnobKind::Choice { options: &["light", "dark"], default: "light" },
-        doc: "what the tiles lie on",
-    },
+    ),
+    KnobSpec::flag("grid", Axis::Perception, true, "draw lines between the cells"),
+    KnobSpec::choice("background", Axis::Perception, &["light", "dark"], "light", "what the tiles lie on"),
 ];
 
 /// Boards drawn before one pair fewer is taken away in advance.

@@ -8,12 +8,13 @@ use serde_json::json;
 
 use crate::draw::{Canvas, Rgb};
 use crate::{
-    Axis, Cell, Direction, Env, EnvSpec, KnobError, KnobKind, KnobSpec, Knobs, ParseError, Perception,
+    Axis, Cell, Direction, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception,
     Status, Step,
 };
 
 const SPEC: EnvSpec = EnvSpec {
     id: "sokoban",
+    group: EnvGroup::Board,
     title: "Sokoban",
     summary: "A store room seen from above: push every box onto a target.",
     knobs: KNOBS,
@@ -21,57 +22,28 @@ const SPEC: EnvSpec = EnvSpec {
     invalid_reward: 0.0,
     oracle: "exact",
     score: "success (1 when all boxes are on targets, 0 otherwise)",
+    pixel_answers: false,
+    players: 1,
+    source: "VAGEN; KORGym; Game-RL",
 };
 
 const KNOBS: &[KnobSpec] = &[
-    KnobSpec {
-        name: "size",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Int { min: 3, max: 8, default: 4 },
-        doc: "cells along each side of the room",
-    },
-    KnobSpec {
-        name: "boxes",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Int { min: 1, max: 4, default: 1 },
-        doc: "boxes, and as many targets",
-    },
-    KnobSpec {
-        name: "walls",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Float { min: 0.0, max: 0.4, default: 0.1 },
-        doc: "chance that a cell is a wall",
-    },
-    KnobSpec {
-        name: "min_moves",
-        axis: Axis::Horizon,
-        kind: KnobKind::Int { min: 1, max: 40, default: 2 },
-        doc: "fewest moves that the best solution may have",
-    },
-    KnobSpec {
-        name: "max_moves",
-        axis: Axis::Horizon,
-        kind: KnobKind::Int { min: 1, max: 40, default: 6 },
-        doc: "most moves that the best solution may have",
-    },
-    KnobSpec {
-        name: "max_turns",
-        axis: Axis::Horizon,
-        kind: KnobKind::Int { min: 1, max: 100, default: 12 },
-        doc: "turns until the episode is cut off",
-    },
-    KnobSpec {
-        name: "tile_px",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 8, max: 56, default: 28 },
-        doc: "pixels along each side of a cell",
-    },
-    KnobSpec {
-        name: "theme",
-        axis: Axis::Perception,
-        kind: KnobKind::Choice { options: &["store", "garden", "night"], default: "store" },
-        doc: "colours; night has little contrast",
-    },
+    KnobSpec::int("size", Axis::Reasoning, 3, 8, 4, "cells along each side of the room").dialled(3.0, 5.0),
+    KnobSpec::int("boxes", Axis::Reasoning, 1, 4, 1, "boxes, and as many targets").dialled(1.0, 2.0),
+    KnobSpec::float("walls", Axis::Reasoning, 0.0, 0.4, 0.1, "chance that a cell is a wall"),
+    KnobSpec::int("min_moves", Axis::Horizon, 1, 40, 2, "fewest moves that the best solution may have"),
+    KnobSpec::int("max_moves", Axis::Horizon, 1, 40, 6, "most moves that the best solution may have")
+        .dialled(4.0, 12.0),
+    KnobSpec::int("max_turns", Axis::Horizon, 1, 100, 12, "turns until the episode is cut off")
+        .dialled(6.0, 24.0),
+    KnobSpec::int("tile_px", Axis::Perception, 8, 56, 28, "pixels along each side of a cell"),
+    KnobSpec::choice(
+        "theme",
+        Axis::Perception,
+        &["store", "garden", "night"],
+        "store",
+        "colours; night has little contrast",
+    ),
 ];
 
 /// How many rooms are tried before the knobs are said to contradict each other.

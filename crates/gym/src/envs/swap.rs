@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::shisen_sho::tiles::{CellPair, Look, PAIR_GRAMMAR, Tile, Tiles, conflict};
 use crate::{
-    Axis, Cell, Direction, Env, EnvSpec, KnobError, KnobKind, KnobSpec, Knobs, ParseError, Perception,
+    Axis, Cell, Direction, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception,
     Status, Step,
 };
 
 const SPEC: EnvSpec = EnvSpec {
     id: "swap",
+    group: EnvGroup::Board,
     title: "Swap",
     summary: "A board of coloured shapes: exchange two neighbours so that three equal ones line up.",
     knobs: KNOBS,
@@ -18,51 +19,27 @@ const SPEC: EnvSpec = EnvSpec {
     invalid_reward: -1.0,
     oracle: "exact: the first valid swap, cells row by row, the right neighbour before the lower one",
     score: "valid swaps",
+    pixel_answers: false,
+    players: 1,
+    source: "G1 (VLM-Gym); lmgame-Bench",
 };
 
 const KNOBS: &[KnobSpec] = &[
-    KnobSpec {
-        name: "size",
-        axis: Axis::Reasoning,
-        kind: KnobKind::Int { min: 4, max: 10, default: 8 },
-        doc: "cells along each side",
-    },
-    KnobSpec {
-        name: "colours",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 2, max: 6, default: 4 },
-        doc: "colours of the tiles",
-    },
-    KnobSpec {
-        name: "shapes",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 1, max: 6, default: 3 },
-        doc: "shapes of the tiles; colours x shapes must be 3 or more",
-    },
-    KnobSpec {
-        name: "tile_px",
-        axis: Axis::Perception,
-        kind: KnobKind::Int { min: 14, max: 112, default: 28 },
-        doc: "side of a tile in pixels",
-    },
-    KnobSpec {
-        name: "turns",
-        axis: Axis::Horizon,
-        kind: KnobKind::Int { min: 1, max: 1000, default: 1 },
-        doc: "attempts in an episode",
-    },
-    KnobSpec {
-        name: "grid",
-        axis: Axis::Perception,
-        kind: KnobKind::Bool { default: true },
-        doc: "draw lines between the cells",
-    },
-    KnobSpec {
-        name: "background",
-        axis: Axis::Perception,
-        kind: KnobKind::Choice { options: &["light", "dark"], default: "light" },
-        doc: "what the tiles lie on",
-    },
+    KnobSpec::int("size", Axis::Reasoning, 4, 10, 8, "cells along each side").dialled(4.0, 10.0),
+    KnobSpec::int("colours", Axis::Perception, 2, 6, 4, "colours of the tiles").dialled(3.0, 6.0),
+    KnobSpec::int(
+        "shapes",
+        Axis::Perception,
+        1,
+        6,
+        3,
+        "shapes of the tiles; colours x shapes must be 3 or more",
+    )
+    .dialled(2.0, 4.0),
+    KnobSpec::int("tile_px", Axis::Perception, 14, 112, 28, "side of a tile in pixels"),
+    KnobSpec::int("turns", Axis::Horizon, 1, 1000, 1, "attempts in an episode").dialled(1.0, 4.0),
+    KnobSpec::flag("grid", Axis::Perception, true, "draw lines between the cells"),
+    KnobSpec::choice("background", Axis::Perception, &["light", "dark"], "light", "what the tiles lie on"),
 ];
 
 /// Waves of a cascade after which the board is dealt anew: with few kinds of tile the refill keeps

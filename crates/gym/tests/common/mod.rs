@@ -4,11 +4,20 @@
 use std::collections::BTreeMap;
 
 use eyas_core::Seed;
-use eyas_gym::{EnvEntry, Game, KnobError, KnobKind, KnobValue, Knobs};
+use eyas_gym::{EnvEntry, Game, KnobError, KnobKind, KnobValue, Knobs, registry};
 
 /// The seed of a test.
 pub(crate) fn seed(index: u64) -> Seed {
     Seed::new(20_26).split("test", index)
+}
+
+/// The environments under test: all of them, or the one that `EYAS_ENV` names.
+pub(crate) fn envs() -> Vec<EnvEntry> {
+    let only = std::env::var("EYAS_ENV").ok();
+    let wanted = |entry: &EnvEntry| only.as_ref().is_none_or(|id| id == entry.spec.id);
+    let envs: Vec<EnvEntry> = registry().into_iter().filter(wanted).collect();
+    assert!(!envs.is_empty(), "no environment is called {only:?}");
+    envs
 }
 
 /// The default knobs, and every setting in which one knob alone is at an end of its range (or at one

@@ -4,6 +4,13 @@
 //! with a slanted edge becomes a coverage mask (rasterised by tiny-skia in integer arithmetic) that
 //! is blended in with integers, so no result depends on the machine.
 
+mod board;
+mod label;
+mod stroke;
+
+pub use board::{Board, BoardStyle};
+pub use label::Font;
+
 use eyas_core::Image;
 use serde::{Deserialize, Serialize};
 use tiny_skia::{FillRule, Mask, Path, PathBuilder, Rect, Transform};
@@ -159,12 +166,12 @@ impl Canvas {
     pub fn fill_rect(&mut self, x: i32, y: i32, width: u32, height: u32, color: Rgb) {
         let (columns, mut rows) = (span(x, width, self.width), span(y, height, self.height));
         let Some(first) = rows.next() else { return };
-        let line = self.line(first, &columns);
+        let line = self.line_range(first, &columns);
         for pixel in self.pixels[line.clone()].chunks_exact_mut(3) {
             pixel.copy_from_slice(&color);
         }
         for row in rows {
-            let start = self.line(row, &columns).start;
+            let start = self.line_range(row, &columns).start;
             self.pixels.copy_within(line.clone(), start);
         }
     }
@@ -181,14 +188,14 @@ impl Canvas {
             return;
         }
         for row in 0..height as usize {
-            let from = self.line(y as usize + row, &(x as usize..(x + width) as usize));
-            let to = self.line(to_y as usize + row, &(to_x as usize..to_x as usize)).start;
+            let from = self.line_range(y as usize + row, &(x as usize..(x + width) as usize));
+            let to = self.line_range(to_y as usize + row, &(to_x as usize..to_x as usize)).start;
             self.pixels.copy_within(from, to);
         }
     }
 
     /// Where the pixels of `columns` in `row` lie in the buffer.
-    fn line(&self, row: usize, columns: &std::ops::Range<usize>) -> std::ops::Range<usize> {
+    fn line_range(&self, row: usize, columns: &std::ops::Range<usize>) -> std::ops::Range<usize> {
         let start = row * self.width as usize;
         (start + columns.start) * 3..(start + columns.end) * 3
     }
@@ -283,7 +290,7 @@ impl Canvas {
         let shift = Transform::from_translate(-(columns.start as f32), -(rows.start as f32));
         mask.fill_path(path, FillRule::Winding, true, shift);
         for (row, coverage) in rows.zip(mask.data().chunks_exact(columns.len())) {
-            let line = self.line(row, &columns);
+            let line = self.line_range(row, &columns);
             let line = &mut self.pixels[line];
             for (pixel, &share) in line.chunks_exact_mut(3).zip(coverage).filter(|(_, share)| **share > 0) {
                 for (value, new) in pixel.iter_mut().zip(color) {
