@@ -108,6 +108,11 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         return match error {
             PolicyError::Context { .. } => Some(CONTEXT),
             PolicyError::Image(error) => hint(error),
+            PolicyError::NoGpuSupport => Some("build with `--features wgpu`, or set model.device to cpu"),
+            PolicyError::Gpu { .. } => {
+                Some("`vulkaninfo --summary` shows what the driver offers; model.device = cpu needs none")
+            }
+            PolicyError::GpuPrecision => Some("set model.compute_dtype to f32, or model.device to cpu"),
             _ => None,
         };
     }

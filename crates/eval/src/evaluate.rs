@@ -96,6 +96,7 @@ pub fn evaluate(
         max_tokens: config.max_tokens,
         max_context: config.max_context,
         stop: config.stop.clone(),
+        kv_bytes: RolloutConfig::KV_BYTES,
     };
     let mut episodes = Vec::with_capacity(starts.len());
     for (i, batch) in starts.chunks(config.batch.max(1)).enumerate() {

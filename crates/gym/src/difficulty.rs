@@ -48,16 +48,28 @@ impl Preset {
 pub enum Difficulty {
     /// One position for everything.
     All(f64),
+    /// A named position.
+    Preset(Preset),
     /// A position for each axis that is named; knobs on other axes keep their defaults.
     Axes(BTreeMap<Axis, f64>),
 }
 
 impl Difficulty {
+    /// The positions that are named; each has to lie in 0..=1.
+    pub fn positions(&self) -> Vec<f64> {
+        match self {
+            Self::All(position) => vec![*position],
+            Self::Preset(preset) => vec![preset.difficulty()],
+            Self::Axes(axes) => axes.values().copied().collect(),
+        }
+    }
+
     /// The knob values of this position.
     pub fn values(&self, specs: &[KnobSpec]) -> BTreeMap<String, KnobValue> {
         let turned = |spec: &KnobSpec| {
             let at = match self {
                 Self::All(position) => *position,
+                Self::Preset(preset) => preset.difficulty(),
                 Self::Axes(axes) => *axes.get(&spec.axis)?,
             };
             Some((spec.name.to_string(), spec.at(at)?))

@@ -13,6 +13,10 @@ pub trait Game: Send + Sync {
     fn spec(&self) -> &'static EnvSpec;
     /// See [`Env::rules`].
     fn rules(&self) -> String;
+    /// What is told with the present state besides the rules; mostly nothing.
+    fn note(&self) -> String {
+        String::new()
+    }
     /// Draws the present state now. Prefer [`Game::observe`], which draws when asked.
     fn render(&self) -> Image;
     /// What the policy sees, drawn now: one picture, or the frames of a clip.
@@ -64,6 +68,11 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// The observation of a state of its own, which nobody steps.
+    pub(crate) fn new(game: Box<dyn Game>) -> Self {
+        Self { game: Arc::from(game), image: Arc::default() }
+    }
+
     /// The picture.
     pub fn image(&self) -> Image {
         self.image.get_or_init(|| self.game.render()).clone()

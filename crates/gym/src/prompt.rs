@@ -27,12 +27,13 @@ impl ResponseStyle {
 /// The text of the first user turn: rules, grammar, response format.
 pub fn first_message(game: &dyn Game, style: ResponseStyle) -> String {
     let format: String = style.tags().iter().map(|t| format!("<{t}></{t}>")).collect();
-    format!("{} Answer: {}. Respond with {format}", game.rules(), game.spec().grammar)
+    let (rules, grammar, note) = (game.rules(), game.spec().grammar, game.note());
+    format!("{rules} Answer: {grammar}. Respond with {format}{note}")
 }
 
 /// The text of a later user turn.
-pub fn later_message() -> String {
-    "Next.".to_string()
+pub fn later_message(game: &dyn Game) -> String {
+    format!("Next.{}", game.note())
 }
 
 /// The response that shows `action`: ground-truth perception, the reason, the action.

@@ -7,10 +7,13 @@ use eyas_core::Seed;
 use crate::env::Env;
 use crate::envs;
 use crate::game::Slot;
-use crate::view::{COMMON_KNOBS, View};
-use crate::{Difficulty, EnvSpec, Game, KnobError, KnobValue, Knobs};
+use crate::table::{self, Table};
+use crate::view::{VIEW_KNOBS, View};
+use crate::wrap::{self, WRAP_KNOBS, Wrap};
+use crate::{Arena, Difficulty, EnvSpec, Game, KnobError, KnobSpec, KnobValue, Knobs, Seated};
 
 type Reset = fn(Seed, &Knobs) -> Result<Box<dyn Game>, KnobError>;
+type OpenTable = fn(Seed, &Knobs) -> Result<Box<dyn Table>, KnobError>;
 type Restore = fn(serde_json::Value) -> Result<Box<dyn Game>, serde_json::Error>;
 
 /// An environment that can be made by name.
@@ -20,6 +23,7 @@ pub struct EnvEntry {
     pub spec: &'static EnvSpec,
     reset: Reset,
     restore: Restore,
+    table: Option<OpenTable>,
 }
 
 /// Why an environment could not be made.
@@ -55,7 +59,22 @@ impl EnvEntry {
                 Ok(Box::new(Slot { env: E::reset(seed, knobs)?, view }))
             },
             restore: |value| Ok(Box::new(Slot::<E>::restore(value)?)),
+            table: None,
         }
+    }
+
+    /// A game of several players, from one chair.
+    #[allow(dead_code, reason = "for registries without such games")]
+    fn of_arena<A: Arena>() -> Self {
+        Self { table: Some(table::open::<A>), ..Self::of::<Seated<A>>() }
+    }
+
+    /// The game with all its chairs, for self-play; `None` where nobody else plays.
+    ///
+    /// # Errors
+    /// [`KnobError::Conflict`] when knobs contradict each other.
+    pub fn table(&self, seed: Seed, knobs: &Knobs) -> Option<Result<Box<dyn Table>, KnobError>> {
+        self.table.map(|open| open(seed, knobs))
     }
 
     /// Checks knobs and fills in defaults.
@@ -63,7 +82,7 @@ impl EnvEntry {
     /// # Errors
     /// [`KnobError`] naming the knob.
     pub fn knobs(&self, given: &BTreeMap<String, KnobValue>) -> Result<Knobs, KnobError> {
-        Knobs::resolve_with(self.spec.id, self.spec.knobs, COMMON_KNOBS, given)
+        Knobs::resolve_with(self.spec.id, self.spec.knobs, &common_knobs(), given)
     }
 
     /// The knobs at a position of the difficulty dial, with the values of `given` over them.
@@ -85,16 +104,30 @@ impl EnvEntry {
     /// # Errors
     /// [`KnobError::Conflict`] when knobs contradict each other.
     pub fn reset(&self, seed: Seed, knobs: &Knobs) -> Result<Box<dyn Game>, KnobError> {
-        (self.reset)(seed, knobs)
+        let game = wrap::begin((self.reset)(seed, knobs)?, knobs, seed);
+        Ok(Wrap::new(knobs).around(game))
     }
 
     /// The state that [`Game::snapshot`] wrote.
     ///
     /// # Errors
     /// [`GymError::Snapshot`] when the value is not such a state.
-    pub fn restore(&self, snapshot: serde_json::Value) -> Result<Box<dyn Game>, GymError> {
-        (self.restore)(snapshot).map_err(|source| GymError::Snapshot { env: self.spec.id.into(), source })
+    pub fn restore(&self, mut snapshot: serde_json::Value) -> Result<Box<dyn Game>, GymError> {
+        let restored = wrap::unwrap_snapshot(&mut snapshot).and_then(|wrap| {
+            let game = (self.restore)(snapshot)?;
+            Ok(match wrap {
+                Some(wrap) => wrap.around(game),
+                None => game,
+            })
+        });
+        restored.map_err(|source| GymError::Snapshot { env: self.spec.id.into(), source })
     }
+}
+
+/// The knobs that every environment has besides its own: how pictures are spoilt, and how it is played.
+/// They are off when not given.
+pub fn common_knobs() -> Vec<KnobSpec> {
+    [VIEW_KNOBS, WRAP_KNOBS].concat()
 }
 
 /// Every environment, in the order of the gallery.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Axis, Frame, KnobError, KnobSpec, Knobs};
 
 /// The knobs that every environment has besides its own. They are off when not given.
-pub const COMMON_KNOBS: &[KnobSpec] = &[
+pub const VIEW_KNOBS: &[KnobSpec] = &[
     KnobSpec::int("resolution", Axis::Perception, 0, 4096, 0, "pixels of the longer side; 0: as drawn"),
     KnobSpec::float("blur", Axis::Perception, 0.0, 8.0, 0.0, "blur, standard deviation in pixels"),
     KnobSpec::float("occlusion", Axis::Perception, 0.0, 0.5, 0.0, "share of the picture hidden by patches"),
@@ -21,7 +21,7 @@ pub const COMMON_KNOBS: &[KnobSpec] = &[
     KnobSpec::int("jpeg", Axis::Perception, 0, 95, 0, "quality of a JPEG round trip; 0: none"),
 ];
 
-/// Values of the common knobs.
+/// Values of the view knobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct View {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{envs, seed, settings, start};
 use eyas_gym::{
-    Axis, COMMON_KNOBS, Difficulty, EnvEntry, Game, KnobError, KnobKind, KnobValue, Knobs, ParseError,
-    Preset, ResponseStyle, Status, find, first_message, play_oracle, play_random, response,
+    Axis, Difficulty, EnvEntry, Game, KnobError, KnobKind, KnobValue, Knobs, ParseError, Preset,
+    ResponseStyle, Status, VIEW_KNOBS, find, first_message, play_oracle, play_random, response,
 };
 
 /// Runs `check` for every environment and setting.
@@ -437,7 +437,7 @@ fn common_knobs_change_the_picture_and_nothing_else() {
         .into_iter()
         .chain([("noise", 0.1.into()), ("jpeg", 20.into())]);
     let values: Vec<(&str, serde_json::Value)> = values.collect();
-    assert_eq!(values.len(), COMMON_KNOBS.len());
+    assert_eq!(values.len(), VIEW_KNOBS.len());
     for entry in envs() {
         let plain = start(&entry, &entry.knobs(&BTreeMap::new()).unwrap(), 3);
         for (name, value) in &values {

@@ -4,6 +4,7 @@
 //! matrix products and buffers shared between tasks; every block says why it is sound).
 
 pub mod arch;
+mod device;
 pub mod hf;
 pub mod image_file;
 pub mod ops;
@@ -11,6 +12,7 @@ pub mod policy;
 pub mod processor;
 mod vlm;
 
+pub use device::DeviceKind;
 pub use ops::Precision;
 pub use policy::{
     AdamW, Decoder, Features, Feed, ImageStore, Origin, PassSeconds, Policy, PolicyError, Sampled, Sampling,

@@ -112,14 +112,17 @@ impl Vlm {
         Ok(files.write(target, overwrite)?)
     }
 
-    /// A second policy with the same weights: the reference of a KL term.
+    /// A second policy with the same weights, precision and device: the reference of a KL term.
     ///
     /// # Errors
-    /// Never in practice: the weights are those of a complete policy.
+    /// Never in practice: the weights are those of a complete policy, and its device is running.
     pub fn copy_policy(&self) -> Result<Policy, VlmError> {
         let values =
             self.policy.params().entries().iter().map(|p| (p.name.clone(), p.value.clone())).collect();
-        Ok(Policy::new(self.policy.config().clone(), self.policy.processor().clone(), values)?)
+        let mut copy = Policy::new(self.policy.config().clone(), self.policy.processor().clone(), values)?;
+        copy.set_precision(self.policy.precision());
+        copy.set_device(self.policy.device_kind())?;
+        Ok(copy)
     }
 }
 

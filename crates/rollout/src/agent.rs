@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use eyas_core::{Image, ImageId, Trajectory};
+use eyas_gym::Frame;
 use eyas_model::hf::{ChatTemplate, Chunk, Part, Piece, Tokenizer};
 use eyas_model::{Features, Feed, ImageStore, Policy, Vlm};
 
@@ -28,20 +29,20 @@ impl<'a> Agent<'a> {
         Self { policy: &model.policy, tokenizer: &model.tokenizer, template: &model.template }
     }
 
-    /// The first user turn: a picture and `text`.
+    /// The first user turn: what is seen, then `text`.
     ///
     /// # Errors
     /// When the template or the tokenizer fails.
-    pub fn opening(&self, text: &str) -> Result<Encoded, RolloutError> {
-        self.encode(&self.template.opening(&[Part::Image, Part::Text(text.to_string())])?)
+    pub fn opening(&self, frames: &[Frame], text: &str) -> Result<Encoded, RolloutError> {
+        self.encode(&self.template.opening(&parts(frames, text))?)
     }
 
     /// A later user turn; `ended` says whether the response before it sampled its own end of turn.
     ///
     /// # Errors
     /// When the template or the tokenizer fails.
-    pub fn next_turn(&self, text: &str, ended: bool) -> Result<Encoded, RolloutError> {
-        self.encode(&self.template.next_turn(&[Part::Image, Part::Text(text.to_string())], ended)?)
+    pub fn next_turn(&self, frames: &[Frame], text: &str, ended: bool) -> Result<Encoded, RolloutError> {
+        self.encode(&self.template.next_turn(&parts(frames, text), ended)?)
     }
 
     fn encode(&self, pieces: &[Piece]) -> Result<Encoded, RolloutError> {
@@ -60,8 +61,21 @@ impl<'a> Agent<'a> {
     }
 }
 
+/// The pictures, each after its time if it has one, and the text.
+fn parts(frames: &[Frame], text: &str) -> Vec<Part> {
+    let mut parts = Vec::with_capacity(2 * frames.len() + 1);
+    for frame in frames {
+        if let Some(seconds) = frame.seconds {
+            parts.push(Part::Text(format!("{seconds:.1} s ")));
+        }
+        parts.push(Part::Image);
+    }
+    parts.push(Part::Text(text.to_string()));
+    parts
+}
+
 impl Encoded {
-    /// Appends to a trajectory; `image` fills every image slot.
+    /// Appends to a trajectory; `frames` fill the image slots in order.
     ///
     /// # Errors
     /// When the picture cannot be processed or the trajectory refuses the tokens.
@@ -69,13 +83,15 @@ impl Encoded {
         &self,
         policy: &Policy,
         to: &mut Trajectory,
-        image: &Image,
+        frames: &[Frame],
         turn: u16,
     ) -> Result<(), RolloutError> {
+        let mut frames = frames.iter();
         for chunk in &self.0 {
             match chunk {
                 Chunk::Given(ids) | Chunk::Assistant(ids) => to.push_text(ids, turn)?,
                 Chunk::Image => {
+                    let image = &frames.next().ok_or(RolloutError::ImageSlots)?.image;
                     let tokens = policy
                         .processor()
                         .token_count(image.width(), image.height())
@@ -87,15 +103,22 @@ impl Encoded {
         Ok(())
     }
 
-    /// The same for the decoder, with the picture's visual tokens.
-    pub fn feed(&self, image: &Features) -> Vec<Feed> {
-        self.0
-            .iter()
-            .map(|chunk| match chunk {
+    /// The same for the decoder, with the visual tokens of `frames`, which `pictures` holds.
+    ///
+    /// # Errors
+    /// When a picture was not encoded, or there are more image slots than frames.
+    pub fn feed(&self, pictures: &Pictures, frames: &[Frame]) -> Result<Vec<Feed>, RolloutError> {
+        let mut frames = frames.iter();
+        let feed = |chunk: &Chunk| {
+            Ok(match chunk {
                 Chunk::Given(ids) | Chunk::Assistant(ids) => Feed::Text(ids.clone()),
-                Chunk::Image => Feed::Image(image.clone()),
+                Chunk::Image => {
+                    let image = &frames.next().ok_or(RolloutError::ImageSlots)?.image;
+                    Feed::Image(pictures.features(image)?.clone())
+                }
             })
-            .collect()
+        };
+        self.0.iter().map(feed).collect()
     }
 }
 
@@ -113,8 +136,16 @@ impl Pictures {
     }
 
     /// Processes and encodes those of `images` that are new.
-    pub(crate) fn add(&mut self, policy: &Policy, images: &[Image]) -> Result<(), RolloutError> {
-        let fresh: Vec<&Image> = images.iter().filter(|i| !self.features.contains_key(&i.id())).collect();
+    ///
+    /// # Errors
+    /// When a picture cannot be processed.
+    pub fn add<'i>(
+        &mut self,
+        policy: &Policy,
+        images: impl IntoIterator<Item = &'i Image>,
+    ) -> Result<(), RolloutError> {
+        let fresh: Vec<&Image> =
+            images.into_iter().filter(|i| !self.features.contains_key(&i.id())).collect();
         self.store.add(policy.processor(), fresh.iter().copied())?;
         self.features.extend(policy.encode(fresh.iter().map(|i| i.id()), &self.store)?);
         Ok(())

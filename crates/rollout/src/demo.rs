@@ -46,11 +46,17 @@ pub fn demonstrate(
     };
     let end_of_turn = agent.tokenizer.special_tokens().im_end;
     for turn in 0u16.. {
-        let image = game.render();
-        let observation =
-            if turn == 0 { first_message(game.as_ref(), teacher.style) } else { later_message() };
-        let prompt =
-            if turn == 0 { agent.opening(&observation)? } else { agent.next_turn(&observation, true)? };
+        let frames = game.frames();
+        let observation = if turn == 0 {
+            first_message(game.as_ref(), teacher.style)
+        } else {
+            later_message(game.as_ref())
+        };
+        let prompt = if turn == 0 {
+            agent.opening(&frames, &observation)?
+        } else {
+            agent.next_turn(&frames, &observation, true)?
+        };
         let legal = game.legal_actions();
         let slips = rng.chance(teacher.noise);
         let random = rng.choose(&legal).cloned();
@@ -61,20 +67,20 @@ pub fn demonstrate(
         kinds.push(TokenKind::Other);
         let ids: Vec<u32> = ids.into_iter().chain([end_of_turn]).collect();
         let before = trajectory.clone();
-        prompt.push(agent.policy, &mut trajectory, &image, turn)?;
+        prompt.push(agent.policy, &mut trajectory, &frames, turn)?;
         trajectory.push_sampled(&ids, &kinds, &vec![0.0; ids.len()], turn)?;
         if trajectory.len() > teacher.max_tokens && turn > 0 {
             trajectory = before;
             break;
         }
-        episode.images.insert(image.id(), image.clone());
+        episode.images.extend(frames.iter().map(|f| (f.image.id(), f.image.clone())));
         let perception = game.perception().text;
         let step = game.step(&action).map_err(refused)?;
         episode.env_return += step.reward;
         episode.env_score += step.score;
         episode.turns.push(Turn {
             observation,
-            images: vec![image.id()],
+            images: frames.iter().map(|f| f.image.id()).collect(),
             response: text,
             terminated: true,
             action: Some(action),

@@ -34,6 +34,21 @@ pub enum RolloutError {
         /// What its parser said.
         source: ParseError,
     },
+    /// The chat template shows more pictures than it was given.
+    #[error("the chat template repeats a picture")]
+    ImageSlots,
+    /// A single episode may outgrow the room for cached keys and values.
+    #[error(
+        "environment {env}: an episode may take {needed} tokens, but the key-value budget holds {budget}"
+    )]
+    KvBudget {
+        /// The environment.
+        env: String,
+        /// Tokens of its context.
+        needed: usize,
+        /// Tokens that the budget holds.
+        budget: usize,
+    },
     /// The opening prompt alone does not fit the context.
     #[error(
         "environment {env}: the prompt of {prompt} tokens leaves no room for a response in a context of {context}"

@@ -49,9 +49,10 @@ pub fn check_prompts(model: &Vlm, recipe: &Recipe) -> Result<(), TrainError> {
 fn lengths(model: &Vlm, env: &EnvChoice, style: ResponseStyle) -> Result<(usize, usize), TrainError> {
     let agent = Agent::of(model);
     let game = Start::reset(&env.id, Seed::new(0).split("check", 0), &env.knobs)?.game;
+    let frames = game.frames();
     let mut trajectory = agent.trajectory();
-    let prompt = agent.opening(&first_message(game.as_ref(), style))?;
-    prompt.push(agent.policy, &mut trajectory, &game.render(), 0)?;
+    let prompt = agent.opening(&frames, &first_message(game.as_ref(), style))?;
+    prompt.push(agent.policy, &mut trajectory, &frames, 0)?;
     let text = response(game.as_ref(), &game.oracle(), style)
         .map_err(|source| RolloutError::Oracle { env: env.id.clone(), source })?;
     let ids = agent.tokenizer.encode_plain(&text).map_err(RolloutError::from)?;

@@ -2,11 +2,11 @@
 
 use eyas_core::Seed;
 use eyas_gym::{Game, ResponseStyle, Status, first_message, later_message, response};
-use eyas_model::{Precision, Vlm};
+use eyas_model::{DeviceKind, Precision, Vlm, VlmError};
 use eyas_rollout::Start;
 
 use crate::TrainError;
-use crate::recipe::{ComputeDtype, EnvChoice, ModelSource, Preset, Recipe};
+use crate::recipe::{ComputeDtype, DeviceName, EnvChoice, ModelSource, Preset, Recipe};
 
 /// Episodes of each environment whose text a fresh tokenizer is trained on.
 const CORPUS_EPISODES: u64 = 300;
@@ -28,6 +28,13 @@ pub fn open_model(recipe: &Recipe) -> Result<Vlm, TrainError> {
         ComputeDtype::F32 => Precision::F32,
         ComputeDtype::Bf16 => Precision::Bf16,
     });
+    model
+        .policy
+        .set_device(match recipe.model.device {
+            DeviceName::Cpu => DeviceKind::Cpu,
+            DeviceName::Gpu => DeviceKind::Gpu,
+        })
+        .map_err(VlmError::from)?;
     Ok(model)
 }
 
@@ -63,7 +70,10 @@ fn play(mut game: Box<dyn Game>, texts: &mut Vec<String>) -> Result<(), eyas_gym
     texts.push(first_message(game.as_ref(), style));
     texts.push(first_message(game.as_ref(), ResponseStyle::Think));
     // The words of the chat template around them.
-    texts.push(format!("system\nYou are a helpful assistant. user\n{} assistant\n", later_message()));
+    texts.push(format!(
+        "system\nYou are a helpful assistant. user\n{} assistant\n",
+        later_message(game.as_ref())
+    ));
     while game.status() == Status::Running {
         let action = game.oracle();
         texts.push(response(game.as_ref(), &action, style)?);

@@ -1,10 +1,10 @@
 //! A model at the table of `eyas play`: one episode, turn by turn, on one growing context.
 
 use anyhow::{Context, bail};
-use eyas_core::{Image, Rng, Seed, TokenKind, Trajectory};
+use eyas_core::{Rng, Seed, TokenKind, Trajectory};
 use eyas_gym::{Game, first_message, later_message};
-use eyas_model::{Decoder, Features, Feed, ImageStore, SequenceId};
-use eyas_rollout::{Agent, RolloutConfig, RolloutError, token_kinds};
+use eyas_model::{Decoder, Feed, SequenceId};
+use eyas_rollout::{Agent, Pictures, RolloutConfig, RolloutError, token_kinds};
 
 use super::generate::{Drawing, generate};
 
@@ -52,19 +52,20 @@ impl<'a> ModelPlayer<'a> {
     /// # Errors
     /// When the first prompt alone does not fit, or the model refuses its input.
     pub(crate) fn respond(&mut self, game: &dyn Game, turn: usize) -> anyhow::Result<Option<String>> {
-        let image = game.render();
-        let features = self.encode(&image)?;
+        let frames = game.frames();
+        let mut pictures = Pictures::default();
+        pictures.add(self.agent.policy, frames.iter().map(|f| &f.image))?;
         let number = u16::try_from(turn).context("an episode has at most 65,536 turns")?;
         if turn == 0 {
             self.open()?;
         }
         let Some(episode) = self.episode.as_mut() else { bail!("turn {turn} without the turns before it") };
         let prompt = match turn {
-            0 => self.agent.opening(&first_message(game, self.config.style))?,
-            _ => self.agent.next_turn(&later_message(), episode.ended)?,
+            0 => self.agent.opening(&frames, &first_message(game, self.config.style))?,
+            _ => self.agent.next_turn(&frames, &later_message(game), episode.ended)?,
         };
         let mut trajectory = episode.trajectory.clone();
-        prompt.push(self.agent.policy, &mut trajectory, &image, number)?;
+        prompt.push(self.agent.policy, &mut trajectory, &frames, number)?;
         let (length, context) = (trajectory.len(), self.context);
         if turn == 0 && length + 1 > context {
             let env = game.spec().id.to_string();
@@ -74,7 +75,7 @@ impl<'a> ModelPlayer<'a> {
             return Ok(None);
         }
         let mut feed = std::mem::take(&mut episode.last);
-        feed.extend(prompt.feed(&features));
+        feed.extend(prompt.feed(&pictures, &frames)?);
         let drawing = Drawing {
             sampling: self.config.sampling,
             forbidden: &self.forbidden,
@@ -106,13 +107,6 @@ impl<'a> ModelPlayer<'a> {
         self.episodes += 1;
         Ok(())
     }
-
-    fn encode(&self, image: &Image) -> anyhow::Result<Features> {
-        let mut store = ImageStore::default();
-        store.add(self.agent.policy.processor(), [image])?;
-        let mut encoded = self.agent.policy.encode([image.id()], &store)?;
-        encoded.remove(&image.id()).context("the picture was not encoded")
-    }
 }
 
 #[cfg(test)]
@@ -121,7 +115,7 @@ mod tests {
     use eyas_gym::{Knobs, ResponseStyle, Status, find};
     use eyas_model::{Sampling, Vlm};
     use eyas_reward::Response;
-    use eyas_rollout::{Pictures, Start, rollout};
+    use eyas_rollout::{Start, rollout};
 
     fn model() -> Vlm {
         let text = "<think>left</think><answer>left right up down</answer>";
@@ -135,6 +129,7 @@ mod tests {
             max_tokens: 6,
             max_context,
             stop: Vec::new(),
+            kv_bytes: RolloutConfig::KV_BYTES,
         }
     }
 

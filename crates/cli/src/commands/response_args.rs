@@ -82,6 +82,7 @@ impl EpisodeArgs {
             max_tokens,
             max_context,
             stop: Vec::new(),
+            kv_bytes: RolloutConfig::KV_BYTES,
         })
     }
 }

@@ -6,10 +6,13 @@
 mod chart;
 mod dumbbell;
 mod episodes;
+mod gallery;
 mod html;
 mod page;
 mod panels;
 mod picture;
+
+pub use gallery::{GalleryError, gallery};
 
 use std::path::{Path, PathBuf};
 

@@ -66,6 +66,18 @@ pub enum PolicyError {
         /// The range.
         range: &'static str,
     },
+    /// A GPU was asked for, but the program was built without.
+    #[error("this build computes on the processor only, not on a GPU")]
+    NoGpuSupport,
+    /// No GPU could be started.
+    #[error("no GPU could be started: {detail}")]
+    Gpu {
+        /// What the driver said.
+        detail: String,
+    },
+    /// bfloat16 products exist on the host only.
+    #[error("compute_dtype bf16 works on the processor only, not on a GPU")]
+    GpuPrecision,
     /// An image cannot be processed.
     #[error(transparent)]
     Image(#[from] ProcessorError),

@@ -20,24 +20,27 @@ pub use score::{ScoreOptions, Scored, Upstream};
 pub use vision_cache::Features;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use burn::tensor::Device;
 use eyas_core::ImageId;
 
+use crate::DeviceKind;
 use crate::arch::{Params, Tensors, TextModel, VisionModel};
 use crate::hf::Qwen25VlConfig;
 use crate::ops::Precision;
 use crate::processor::{ImageProcessor, Patches};
 use decode::fast::FastText;
 use optimizer::Moments;
+use vision_cache::FeatureCache;
 
 /// A vision-language policy with its optimizer state.
 pub struct Policy {
     config: Qwen25VlConfig,
     processor: ImageProcessor,
     device: Device,
+    device_kind: DeviceKind,
     params: Params,
     /// Tensors without gradients, made when they are first asked for.
     weights: OnceLock<Tensors>,
@@ -46,6 +49,9 @@ pub struct Policy {
     text: TextModel,
     vision: VisionModel,
     frozen: Vec<String>,
+    /// Nothing trains the vision tower, so what it says of an image never changes.
+    vision_frozen: bool,
+    features: Mutex<FeatureCache>,
     grads: Vec<Vec<f32>>,
     moments: Moments,
     seconds: PassSeconds,
@@ -81,21 +87,47 @@ impl Policy {
             config,
             processor,
             device,
+            device_kind: DeviceKind::Cpu,
             params,
             weights: OnceLock::new(),
             fast_text: OnceLock::new(),
             text,
             vision,
             frozen: Vec::new(),
+            vision_frozen: false,
+            features: FeatureCache::new(FeatureCache::BYTES).into(),
             grads,
             moments,
             seconds: PassSeconds::default(),
         })
     }
 
+    /// Computes on another device from now on. The master weights, gradients and the optimizer stay on
+    /// the host.
+    ///
+    /// # Errors
+    /// [`PolicyError::NoGpuSupport`], [`PolicyError::Gpu`], [`PolicyError::GpuPrecision`]; the policy stays
+    /// where it was then.
+    pub fn set_device(&mut self, kind: DeviceKind) -> Result<(), PolicyError> {
+        if kind == DeviceKind::Gpu && self.precision() != Precision::F32 {
+            return Err(PolicyError::GpuPrecision);
+        }
+        self.device = crate::device::open(kind)?;
+        self.device_kind = kind;
+        self.weights = OnceLock::new();
+        self.set_feature_cache(FeatureCache::BYTES);
+        Ok(())
+    }
+
+    /// What computes.
+    pub fn device_kind(&self) -> DeviceKind {
+        self.device_kind
+    }
+
     /// Multiplies in `precision` from now on, in sampling and in training.
     pub fn set_precision(&mut self, precision: Precision) {
         (self.text.precision, self.vision.precision) = (precision, precision);
+        self.set_feature_cache(FeatureCache::BYTES);
         self.fast_text = OnceLock::new();
     }
 
@@ -122,6 +154,9 @@ impl Policy {
     /// Parameters whose name starts with one of `prefixes` are no longer trained.
     pub fn freeze(&mut self, prefixes: &[String]) {
         self.frozen = prefixes.to_vec();
+        let mut tower = self.params.entries().iter().filter(|p| p.name.starts_with("visual."));
+        self.vision_frozen = tower.all(|p| !self.trains(&p.name));
+        self.set_feature_cache(FeatureCache::BYTES);
     }
 
     /// One optimizer step with the gradients accumulated so far, which are cleared. Gradients that are
@@ -166,6 +201,12 @@ impl Policy {
 
     fn trains(&self, name: &str) -> bool {
         !self.frozen.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+
+    /// Bytes that a decoder keeps of one token.
+    pub fn kv_bytes_per_token(&self) -> usize {
+        let text = &self.config.text;
+        text.num_hidden_layers * 2 * text.num_key_value_heads * text.head_dim() * size_of::<f32>()
     }
 
     /// Merged rows and columns of an image's visual tokens.

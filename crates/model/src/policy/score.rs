@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use eyas_core::Trajectory;
 
 use super::pack::{Origin, Packed, Targets, pack};
@@ -146,12 +146,7 @@ impl Policy {
         options: &ScoreOptions,
     ) -> Result<Tensor<2>, PolicyError> {
         let device = self.text.head_weight(w).device();
-        let mut patches = Vec::with_capacity(packed.images.len());
-        for &id in &packed.images {
-            patches.push(images.get(id).ok_or(PolicyError::MissingImage { id })?.as_ref());
-        }
-        let features = (!patches.is_empty())
-            .then(|| self.vision.forward(w, &VisionBatch::new(&self.config.vision, &patches), &device));
+        let features = self.visual_tokens(w, packed, images, &device)?;
         let embedded = self.text.embed(w, &packed.ids, &packed.visual, features);
         let rope = text_rope(&self.config.text, &packed.positions);
         let segments = Arc::new(packed.segments.clone());
@@ -165,6 +160,34 @@ impl Policy {
         let head_options =
             HeadOptions { temperature: options.temperature, forbidden, precision: self.text.precision };
         Ok(head(hidden, self.text.head_weight(w), Arc::from(packed.targets.as_slice()), &head_options))
+    }
+}
+
+impl Policy {
+    /// Visual tokens of the batch's images, one image after the other; `None` where there is no image.
+    fn visual_tokens(
+        &self,
+        w: &Tensors,
+        packed: &Packed,
+        images: &ImageStore,
+        device: &Device,
+    ) -> Result<Option<Tensor<2>>, PolicyError> {
+        if packed.images.is_empty() {
+            return Ok(None);
+        }
+        if self.vision_frozen {
+            let features = self.encode(packed.images.iter().copied(), images)?;
+            let data: Vec<f32> =
+                packed.images.iter().flat_map(|id| features[id].data.iter().copied()).collect();
+            let width = self.config.vision.out_hidden_size;
+            let shape = [data.len() / width, width];
+            return Ok(Some(Tensor::from_data(TensorData::new(data, shape), device)));
+        }
+        let mut patches = Vec::with_capacity(packed.images.len());
+        for &id in &packed.images {
+            patches.push(images.get(id).ok_or(PolicyError::MissingImage { id })?.as_ref());
+        }
+        Ok(Some(self.vision.forward(w, &VisionBatch::new(&self.config.vision, &patches), device)))
     }
 }
 

@@ -89,8 +89,9 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
         style,
         sampling: eyas_model::Sampling::default(),
         max_tokens: config.answer,
-        max_context: usize::MAX,
+        max_context: 4096,
         stop: Vec::new(),
+        kv_bytes: RolloutConfig::KV_BYTES,
     };
     let agent = Agent::of(model);
     let forbidden = Arc::from(agent.forbidden());

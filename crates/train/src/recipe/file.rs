@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use eyas_algo::{AdvantageConfig, Decay};
 use eyas_core::TokenSpan;
-use eyas_gym::ResponseStyle;
+use eyas_gym::{Difficulty, ResponseStyle};
 use serde::Deserialize;
 use toml::Value;
 
-use super::{AggregationKind, ComputeDtype, KlEstimate, Paper, Preset, SaveDtype, StageKind};
+use super::{AggregationKind, ComputeDtype, DeviceName, KlEstimate, Paper, Preset, SaveDtype, StageKind};
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,6 +35,7 @@ pub(super) struct ModelFile {
     pub(super) freeze: Vec<String>,
     pub(super) save_dtype: Option<SaveDtype>,
     pub(super) compute_dtype: Option<ComputeDtype>,
+    pub(super) device: Option<DeviceName>,
 }
 
 #[derive(Default, Deserialize)]
@@ -65,6 +66,7 @@ pub(super) struct EnvFile {
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
     pub(super) weight: Option<f64>,
+    pub(super) difficulty: Option<Difficulty>,
     pub(super) knobs: BTreeMap<String, Value>,
 }
 
@@ -87,6 +89,7 @@ pub(super) struct RolloutFile {
     pub(super) max_tokens: Option<usize>,
     pub(super) max_context: Option<usize>,
     pub(super) stop: Vec<String>,
+    pub(super) kv_budget_mib: Option<usize>,
 }
 
 #[derive(Default, Deserialize)]

@@ -38,8 +38,8 @@ pub use error::{Problem, RecipeError};
 pub use list::{RecipeInfo, StageInfo, list_recipes};
 pub use place::Place;
 pub use settings::{
-    ComputeDtype, EnvChoice, EvalSettings, ModelSettings, ModelSource, Paper, Preset, PromptSettings,
-    SaveDtype,
+    ComputeDtype, DeviceName, EnvChoice, EvalSettings, ModelSettings, ModelSource, Paper, Preset,
+    PromptSettings, SaveDtype,
 };
 pub use stage::{
     AggregationKind, KlEstimate, LossSettings, OptimSettings, RlStage, RolloutSettings, SftStage, Stage,

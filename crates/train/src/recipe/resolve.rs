@@ -21,6 +21,7 @@ const DEFAULT_SEED: u64 = 1;
 const DEFAULT_VOCAB_SIZE: usize = 640;
 const DEFAULT_MAX_TOKENS: usize = 256;
 const DEFAULT_MAX_CONTEXT: usize = 2048;
+const DEFAULT_KV_BUDGET_MIB: usize = 2048;
 
 /// Reads, completes and checks the merged layers.
 pub(super) fn resolve(layer: &Layer) -> Result<Recipe, RecipeError> {
@@ -59,7 +60,8 @@ fn model(file: ModelFile, at: &At<'_>) -> Result<ModelSettings, RecipeError> {
     let freeze = at.at("freeze").texts(file.freeze)?;
     let (save_dtype, compute_dtype) =
         (file.save_dtype.unwrap_or_default(), file.compute_dtype.unwrap_or_default());
-    Ok(ModelSettings { source, freeze, save_dtype, compute_dtype })
+    let device = file.device.unwrap_or_default();
+    Ok(ModelSettings { source, freeze, save_dtype, compute_dtype, device })
 }
 
 fn stages(files: Vec<StageFile>, style: ResponseStyle, at: &At<'_>) -> Result<Vec<Stage>, RecipeError> {
@@ -182,7 +184,17 @@ fn environment(file: EnvFile, at: &At<'_>) -> Result<EnvChoice, RecipeError> {
         };
         at.fail(GymError::from(error))
     };
-    let knobs = entry.knobs(&given).map_err(refuse)?;
+    let knobs = match file.difficulty {
+        Some(difficulty) => {
+            let at = at.at("difficulty");
+            for position in difficulty.positions() {
+                at.share(position)?;
+            }
+            entry.knobs_at(&difficulty, &given)
+        }
+        None => entry.knobs(&given),
+    };
+    let knobs = knobs.map_err(refuse)?;
     // Knobs that contradict each other are only seen when a board is made.
     entry.reset(Seed::new(0).split("check", 0), &knobs).map_err(refuse)?;
     Ok(EnvChoice { id, name, weight, knobs })
@@ -226,6 +238,7 @@ fn rollout(file: RolloutFile, at: &At<'_>) -> Result<RolloutSettings, RecipeErro
         max_tokens,
         max_context,
         stop: at.at("stop").texts(file.stop)?,
+        kv_budget_mib: at.at("kv_budget_mib").count(file.kv_budget_mib.unwrap_or(DEFAULT_KV_BUDGET_MIB))?,
     })
 }
 

@@ -37,6 +37,8 @@ pub struct ModelSettings {
     pub save_dtype: SaveDtype,
     /// In what precision matrices are multiplied; weights, gradients and optimizer stay f32. Default f32.
     pub compute_dtype: ComputeDtype,
+    /// What computes. Default cpu.
+    pub device: DeviceName,
 }
 
 /// Where the weights come from.
@@ -75,6 +77,17 @@ pub enum ComputeDtype {
     F32,
     /// bfloat16 operands, f32 sums: faster where the processor has AVX-512 BF16, slower elsewhere.
     Bf16,
+}
+
+/// What computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceName {
+    /// The host's processor.
+    #[default]
+    Cpu,
+    /// The first GPU; a build with the feature `wgpu` only.
+    Gpu,
 }
 
 /// The type in which weights are saved.

@@ -150,6 +150,9 @@ pub struct RolloutSettings {
     pub max_context: usize,
     /// Texts that end a response, besides the end-of-turn token. Default none.
     pub stop: Vec<String>,
+    /// MiB that cached keys and values of episodes may take; the others wait until some have ended. It
+    /// changes the time of a step, never its result. Default 2048.
+    pub kv_budget_mib: usize,
 }
 
 /// The clipped policy-gradient loss, see [`PolicyConfig`].

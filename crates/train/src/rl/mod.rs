@@ -184,5 +184,6 @@ fn rollout_config(settings: &RolloutSettings, style: ResponseStyle) -> RolloutCo
         max_tokens: settings.max_tokens,
         max_context: settings.max_context,
         stop: settings.stop.clone(),
+        kv_bytes: settings.kv_budget_mib << 20,
     }
 }

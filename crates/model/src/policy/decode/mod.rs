@@ -15,6 +15,7 @@ use cache::{Chunk, LayerCache, Sequence};
 
 use super::vision_cache::Features;
 use super::{Policy, PolicyError};
+use crate::DeviceKind;
 use crate::arch::Positions;
 
 /// A piece of input.
@@ -39,12 +40,13 @@ pub struct Decoder<'p> {
 }
 
 impl<'p> Decoder<'p> {
-    /// A decoder without sequences.
+    /// A decoder without sequences. On the host its passes run over slices, on another device on tensors.
     pub fn new(policy: &'p Policy) -> Self {
-        Self { policy, sequences: Vec::new(), free: Vec::new(), plain: false }
+        let plain = policy.device_kind != DeviceKind::Cpu;
+        Self { policy, sequences: Vec::new(), free: Vec::new(), plain }
     }
 
-    /// A decoder that computes every pass on tensors: the plain twin of [`Decoder::new`]'s.
+    /// A decoder that computes every pass on tensors: the plain twin of the passes over slices.
     pub fn plain(policy: &'p Policy) -> Self {
         Self { plain: true, ..Self::new(policy) }
     }

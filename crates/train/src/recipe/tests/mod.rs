@@ -88,6 +88,7 @@ path = "some/where"
 freeze = ["visual", "model.embed"]
 save_dtype = "bf16"
 compute_dtype = "bf16"
+device = "gpu"
 [prompt]
 style = "perception"
 [[stage]]
@@ -130,6 +131,7 @@ top_k = 20
 max_tokens = 50
 max_context = 60
 stop = ["</answer>", "\n\n"]
+kv_budget_mib = 100
 [stage.advantage]
 scale = "none"
 eps = 0.5

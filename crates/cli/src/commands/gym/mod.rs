@@ -1,14 +1,21 @@
 //! `eyas gym`: what environments there are and what each of them wants.
 
+mod bench;
+mod gallery;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use eyas_core::Seed;
 use eyas_gym::{
-    Axis, EnvEntry, EnvSpec, KnobKind, KnobSpec, ResponseStyle, find, first_message, registry, response,
+    Axis, EnvEntry, EnvGroup, EnvSpec, KnobKind, KnobSpec, Preset, ResponseStyle, common_knobs, find,
+    first_message, registry, response, stored_reference, stored_references,
 };
 use serde_json::{Value, json};
+
+use anyhow::Context;
 
 use super::columns::write_columns;
 
@@ -26,7 +33,8 @@ enum GymCommand {
     ///
     /// One line per environment: its id (the name used in recipes), its title, the axes of difficulty its
     /// knobs move along, and the number of knobs.
-    #[command(after_help = "Example:\n  eyas gym list\n  eyas gym list --json")]
+    #[command(after_help = "Example:\n  eyas gym list\n  eyas gym list --group board --json\n  \
+        eyas gym list --axis memory")]
     List(ListArgs),
     /// Show one environment: rules, action grammar, knobs, an example prompt
     ///
@@ -34,11 +42,36 @@ enum GymCommand {
     /// would write for it.
     #[command(after_help = "Example:\n  eyas gym show sokoban\n  eyas gym show 2048 --json")]
     Show(ShowArgs),
+    /// Write a page that shows every environment at three difficulties
+    ///
+    /// One HTML file that needs nothing else: pictures, what the oracle does, knobs and where the difficulty
+    /// dial moves them, reference scores.
+    #[command(
+        after_help = "Example:\n  eyas gym gallery\n  eyas gym gallery boards.html --env 2048 --env sokoban"
+    )]
+    Gallery(gallery::GalleryArgs),
+    /// Measure steps, pictures, forks and resets a second, on one core
+    #[command(after_help = "Example:\n  eyas gym bench\n  eyas gym bench 2048 --preset hard --json")]
+    Bench(bench::BenchArgs),
+    /// Measure random play and the oracle at every preset
+    #[command(after_help = "Example:\n  eyas gym references 2048\n  \
+        eyas gym references --json > crates/gym/data/references.json")]
+    References(gallery::ReferencesArgs),
 }
 
 /// Arguments of `eyas gym list`.
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
+    /// Only this part of the gallery: perception, board, navigation, cards, strategy, gui, driving,
+    /// manipulation, video, geometry or charts
+    #[arg(long, value_parser = EnvGroup::ALL.map(EnvGroup::name))]
+    group: Option<String>,
+    /// Only those with a knob on this axis of difficulty
+    #[arg(long, value_parser = AXES.map(axis_name))]
+    axis: Option<String>,
+    /// Only games of several players
+    #[arg(long)]
+    multi_agent: bool,
     /// Print a JSON array instead of a table
     #[arg(long)]
     json: bool,
@@ -49,6 +82,9 @@ pub(crate) struct ListArgs {
 pub(crate) struct ShowArgs {
     /// The environment's id, as `eyas gym list` prints it
     env: String,
+    /// Write an example picture to this PNG file
+    #[arg(long)]
+    picture: Option<PathBuf>,
     /// Print a JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -62,20 +98,29 @@ pub(crate) fn run(args: &GymArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     match &args.command {
         GymCommand::List(args) => list(args, out),
         GymCommand::Show(args) => show(args, out),
+        GymCommand::Gallery(args) => gallery::write(args, out),
+        GymCommand::Bench(args) => bench::run(args, out),
+        GymCommand::References(args) => gallery::references(args, out),
     }
 }
 
 fn list(args: &ListArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let entries = registry();
+    let wanted = |e: &EnvEntry| {
+        args.group.as_deref().is_none_or(|g| e.spec.group.name() == g)
+            && args.axis.as_deref().is_none_or(|a| axes(e.spec).contains(&a))
+            && (!args.multi_agent || e.spec.players > 1)
+    };
+    let entries: Vec<EnvEntry> = registry().into_iter().filter(wanted).collect();
     if args.json {
         let all = entries.iter().map(|e| described(e.spec)).collect::<Result<Vec<_>, _>>()?;
         writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(());
     }
-    let mut rows = vec![["id", "title", "axes", "knobs"].map(String::from)];
+    let mut rows = vec![["id", "group", "title", "axes", "knobs"].map(String::from)];
     rows.extend(entries.iter().map(|e| {
         let knobs = e.spec.knobs.len().to_string();
-        [e.spec.id.to_string(), e.spec.title.to_string(), axes(e.spec).join(", "), knobs]
+        let (id, title) = (e.spec.id.to_string(), e.spec.title.to_string());
+        [id, e.spec.group.name().to_string(), title, axes(e.spec).join(", "), knobs]
     }));
     Ok(write_columns(&rows, "", out)?)
 }
@@ -83,29 +128,59 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> anyhow::Result<()> {
 fn show(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let entry = find(&args.env)?;
     let (prompt, answer) = example(&entry)?;
+    if let Some(path) = &args.picture {
+        let game = entry.reset(Seed::new(0), &entry.knobs(&BTreeMap::new())?)?;
+        let picture = game.render();
+        let (width, height) = (picture.width(), picture.height());
+        image::save_buffer(path, picture.pixels(), width, height, image::ExtendedColorType::Rgb8)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
     if args.json {
         let mut all = described(entry.spec)?;
+        all["common_knobs"] = json!(common_knobs());
+        all["references"] = json!(stored_references().get(entry.spec.id));
         all["example"] = json!({"prompt": prompt, "response": answer});
         writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(());
     }
     let EnvSpec { id, title, summary, grammar, oracle, score, .. } = entry.spec;
     writeln!(out, "{title} ({id})\n{summary}\n")?;
-    let facts = [["grammar", grammar], ["oracle", oracle], ["score", score]];
+    let source = entry.spec.source;
+    let facts = [["grammar", grammar], ["oracle", oracle], ["score", score], ["after", source]];
     write_columns(&facts.map(|row| row.map(String::from)), "", out)?;
-    if !entry.spec.knobs.is_empty() {
-        writeln!(out, "\nknobs")?;
-        let mut rows = vec![["name", "axis", "values", "default", "what it does"].map(String::from)];
-        rows.extend(entry.spec.knobs.iter().map(|knob| {
-            let (range, default) = range(knob);
-            [knob.name.to_string(), axis_name(knob.axis).to_string(), range, default, knob.doc.to_string()]
-        }));
+    writeln!(out, "\nknobs")?;
+    write_columns(&knob_table(entry.spec.knobs), "  ", out)?;
+    writeln!(out, "\nknobs that every environment has")?;
+    let common: Vec<KnobSpec> = common_knobs()
+        .into_iter()
+        .filter(|k| !(entry.spec.pixel_answers && k.name == "resolution"))
+        .collect();
+    write_columns(&knob_table(&common), "  ", out)?;
+    let mut rows = vec![["preset", "random", "oracle"].map(String::from)];
+    rows.extend(Preset::ALL.into_iter().filter_map(|preset| {
+        let r = stored_reference(id, preset)?;
+        Some([preset.name().to_string(), format!("{:.3}", r.random), format!("{:.3}", r.oracle)])
+    }));
+    if rows.len() > 1 {
+        writeln!(out, "\nmean scores")?;
         write_columns(&rows, "  ", out)?;
     }
     writeln!(out, "\nexample prompt (beside the picture)\n{}", indented(&prompt))?;
     writeln!(out, "\nexample response (the oracle's)\n{}", indented(&answer))?;
     writeln!(out, "\nplay it: eyas play {id}")?;
     Ok(())
+}
+
+fn knob_table(knobs: &[KnobSpec]) -> Vec<[String; 6]> {
+    let head = ["name", "axis", "values", "default", "easy → hard", "what it does"];
+    let row = |knob: &KnobSpec| {
+        let (range, default) = range(knob);
+        let at = |difficulty| knob.at(difficulty).map(|v| v.to_string()).unwrap_or_default();
+        let dial = if knob.dial.is_some() { format!("{} → {}", at(0.0), at(1.0)) } else { String::new() };
+        let (name, axis) = (knob.name.to_string(), axis_name(knob.axis).to_string());
+        [name, axis, range, default, dial, knob.doc.to_string()]
+    };
+    std::iter::once(head.map(String::from)).chain(knobs.iter().map(row)).collect()
 }
 
 /// The spec as JSON, with its axes.
@@ -128,6 +203,8 @@ fn axes(spec: &EnvSpec) -> Vec<&'static str> {
     let axes: BTreeSet<Axis> = spec.knobs.iter().map(|k| k.axis).collect();
     axes.into_iter().map(axis_name).collect()
 }
+
+const AXES: [Axis; 5] = [Axis::Perception, Axis::Reasoning, Axis::Horizon, Axis::Memory, Axis::Stochasticity];
 
 fn axis_name(axis: Axis) -> &'static str {
     match axis {
@@ -163,14 +240,29 @@ mod tests {
         Ok(String::from_utf8(out).unwrap())
     }
 
+    fn everything() -> ListArgs {
+        ListArgs { group: None, axis: None, multi_agent: false, json: false }
+    }
+
+    #[test]
+    fn the_list_can_be_narrowed_down() {
+        let lines = |args| text(GymCommand::List(args)).unwrap().lines().count() - 1;
+        let of = |group: EnvGroup| lines(ListArgs { group: Some(group.name().into()), ..everything() });
+        assert_eq!(EnvGroup::ALL.into_iter().map(of).sum::<usize>(), registry().len());
+        assert!(lines(ListArgs { axis: Some("stochasticity".into()), ..everything() }) < registry().len());
+        let players = registry().iter().filter(|e| e.spec.players > 1).count();
+        assert_eq!(lines(ListArgs { multi_agent: true, ..everything() }), players);
+    }
+
     #[test]
     fn the_list_has_a_line_per_environment() {
-        let table = text(GymCommand::List(ListArgs { json: false })).unwrap();
+        let table = text(GymCommand::List(ListArgs { json: false, ..everything() })).unwrap();
         assert_eq!(table.lines().count(), registry().len() + 1);
         assert!(table.lines().any(|l| l.starts_with("sokoban ")), "{table}");
 
         let list: Value =
-            serde_json::from_str(&text(GymCommand::List(ListArgs { json: true })).unwrap()).unwrap();
+            serde_json::from_str(&text(GymCommand::List(ListArgs { json: true, ..everything() })).unwrap())
+                .unwrap();
         assert_eq!(list.as_array().unwrap().len(), registry().len());
         assert!(list[0]["axes"].is_array() && list[0]["knobs"].is_array());
     }
@@ -179,11 +271,13 @@ mod tests {
     fn every_environment_can_be_shown() {
         for entry in registry() {
             let (env, knob) = (entry.spec.id.to_string(), entry.spec.knobs.first().map_or("", |k| k.name));
-            let shown = text(GymCommand::Show(ShowArgs { env: env.clone(), json: false })).unwrap();
+            let shown =
+                text(GymCommand::Show(ShowArgs { env: env.clone(), picture: None, json: false })).unwrap();
             for part in [entry.spec.grammar, knob, "<answer>", "Respond with"] {
                 assert!(shown.contains(part), "{env}: {part:?} is missing in\n{shown}");
             }
-            let json = text(GymCommand::Show(ShowArgs { env: env.clone(), json: true })).unwrap();
+            let json =
+                text(GymCommand::Show(ShowArgs { env: env.clone(), picture: None, json: true })).unwrap();
             let value: Value = serde_json::from_str(&json).unwrap();
             assert_eq!(value["id"], env);
             assert!(value["example"]["response"].as_str().unwrap().contains("<answer>"));
@@ -192,7 +286,8 @@ mod tests {
 
     #[test]
     fn an_unknown_environment_has_a_hint() {
-        let error = text(GymCommand::Show(ShowArgs { env: "sokobon".into(), json: false })).unwrap_err();
+        let error = text(GymCommand::Show(ShowArgs { env: "sokobon".into(), picture: None, json: false }))
+            .unwrap_err();
         assert!(error.to_string().contains("did you mean \"sokoban\""), "{error}");
     }
 }
