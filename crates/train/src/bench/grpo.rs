@@ -164,7 +164,7 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
     let named: f64 = parts.iter().map(|p| p.seconds).sum();
     parts.push(part("other", (seconds - named).max(0.0), None));
     // Weights, gradients, two moments, in f32.
-    let state = 16 * shape.parameter_count() as u64;
+    let state = 16 * shape.parameter_count();
     let memory_over_state = resident_bytes().map(|bytes| bytes.saturating_sub(state));
     Ok(GrpoStep {
         seconds,
