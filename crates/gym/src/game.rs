@@ -91,7 +91,7 @@ pub(crate) struct Slot<E: Env> {
 }
 
 /// Where a snapshot keeps how pictures are spoilt; absent when they are not.
-const VIEW: &str = "view";
+const VIEW: &str = "@view";
 
 impl<E: Env> Slot<E> {
     /// The state that [`Game::snapshot`] wrote.

@@ -258,7 +258,7 @@ impl Game for Wrapped {
 }
 
 /// Where a snapshot keeps the wrappers; absent when there are none.
-const WRAP: &str = "wrap";
+const WRAP: &str = "@wrap";
 
 /// Takes the wrappers out of a snapshot.
 pub(crate) fn unwrap_snapshot(snapshot: &mut serde_json::Value) -> Result<Option<Wrap>, serde_json::Error> {

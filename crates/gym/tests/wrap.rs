@@ -78,7 +78,7 @@ fn a_wrong_answer_may_be_tried_again_for_half_the_score() {
     assert_ne!(ends[2], Status::Running);
     let state = serde_json::json!({"actions": 1, "tries": 99, "show": "picture", "tried": []});
     let mut snapshot = game.snapshot().unwrap();
-    snapshot["wrap"] = state;
+    snapshot["@wrap"] = state;
     assert!(entry.restore(snapshot).is_err());
 }
 

@@ -50,7 +50,7 @@ fn ten_thousand_steps_with_ever_new_images_stay_where_they_are() {
         let feed = vec![Feed::Text(vec![1, 2]), image, Feed::Text(vec![3])];
         assert!(decoder.extend(&[(sequence, feed)]).unwrap().iter().all(|l| l.is_finite()));
         drop(decoder);
-        trajectory.push_sampled(&[4, 5 + step % 9], &[TokenKind::Answer; 2], &[-1.0; 2], 0).unwrap();
+        trajectory.push_sampled(&[4, 20 + step % 9], &[TokenKind::Answer; 2], &[-1.0; 2], 0).unwrap();
         policy
             .accumulate(&[vec![&trajectory]], &images, &ScoreOptions::default(), |_| {
                 Ok::<_, PolicyError>(Upstream { d_logprobs: vec![-0.1, 0.1], d_entropies: vec![] })
