@@ -9,7 +9,7 @@ use std::fmt::{Debug, Display};
 use eyas_core::{Image, Rng, Seed};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Axis, Env, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::{Axis, Env, EnvSpec, KnobError, KnobKind, KnobSpec, Knobs, ParseError, Perception, Status, Step};
 
 /// Which chair the policy takes; every arena lists this knob.
 pub const SEAT: KnobSpec = KnobSpec::choice(
@@ -53,11 +53,12 @@ pub trait Arena: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     fn parse(&self, player: usize, answer: &str) -> Result<Self::Action, ParseError>;
 
     /// Plays one action of each acting player (all of [`Arena::acting`], in that order). Gives one
-    /// step for every player at the table. A refused action (turn-based only) leaves the board and the
-    /// acting player as they are and counts a turn.
+    /// step for every player at the table; `legal` speaks of that player's own action. A refused action
+    /// (turn-based only) leaves the board and the acting player as they are and counts a turn.
     fn step(&mut self, actions: &[(usize, Self::Action)]) -> Vec<Step>;
 
-    /// `player`'s answer was invalid: the board stays, the turn counts.
+    /// `player`'s answer was invalid: the board stays, the turn counts. Nobody else moves either, so
+    /// that a pass can be seen in the turn counter only; enough passes end the game.
     fn pass(&mut self, player: usize) -> Step;
 
     /// The move of a built-in opponent of the named kind (a word of the knob `opponent`).
@@ -66,8 +67,8 @@ pub trait Arena: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// An expert move for `player` against the opponent kind that is named.
     fn oracle(&self, player: usize, opponent: &str) -> Self::Action;
 
-    /// A short reason for `action`.
-    fn reason(&self, player: usize, action: &Self::Action) -> String;
+    /// A short reason for `action` against the opponent kind that is named.
+    fn reason(&self, player: usize, opponent: &str, action: &Self::Action) -> String;
 
     /// Ground truth of what `player` sees.
     fn perception(&self, player: usize) -> Perception;
@@ -81,12 +82,44 @@ pub trait Arena: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
 
 /// One chair at the table, the others taken by a built-in opponent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(bound = "")]
+#[serde(bound = "", try_from = "UncheckedSeat<A>")]
 pub struct Seated<A: Arena> {
     arena: A,
     seat: usize,
     opponent: String,
     rng: Rng,
+}
+
+/// A chair as read from a file, not yet checked.
+#[derive(Deserialize)]
+#[serde(bound = "")]
+struct UncheckedSeat<A: Arena> {
+    arena: A,
+    seat: usize,
+    opponent: String,
+    rng: Rng,
+}
+
+impl<A: Arena> TryFrom<UncheckedSeat<A>> for Seated<A> {
+    type Error = String;
+
+    fn try_from(raw: UncheckedSeat<A>) -> Result<Self, String> {
+        let UncheckedSeat { arena, seat, opponent, rng } = raw;
+        if seat >= A::spec().players {
+            return Err(format!("no player {seat} at a table of {}", A::spec().players));
+        }
+        let kinds = A::spec().knobs.iter().find(|knob| knob.name == "opponent").map(|knob| knob.kind);
+        let known = matches!(kinds, Some(KnobKind::Choice { options, .. })
+            if options.contains(&opponent.as_str()));
+        if !known {
+            return Err(format!("no opponent is called {opponent:?}"));
+        }
+        // The others have moved already whenever a state can be seen.
+        if arena.status(seat) == Status::Running && !arena.acting().contains(&seat) {
+            return Err(format!("it is not the turn of player {seat}"));
+        }
+        Ok(Self { arena, seat, opponent, rng })
+    }
 }
 
 impl<A: Arena> Seated<A> {
@@ -182,7 +215,7 @@ impl<A: Arena> Env for Seated<A> {
     }
 
     fn reason(&self, action: &A::Action) -> String {
-        self.arena.reason(self.seat, action)
+        self.arena.reason(self.seat, &self.opponent, action)
     }
 
     fn perception(&self) -> Perception {

@@ -35,6 +35,6 @@ pub use prompt::{ResponseStyle, first_message, later_message, response};
 pub use reference::{normalised, play_oracle, play_random};
 pub use registry::{EnvEntry, GymError, common_knobs, find, registry};
 pub use stored::{StoredReference, StoredReferences, measure_reference, stored_reference, stored_references};
-pub use table::{Move, Table, play_table};
+pub use table::{Move, Table, open_table, play_table};
 pub use view::VIEW_KNOBS;
 pub use wrap::{WRAP_KNOBS, fast_forward, fast_forward_oracle};

@@ -7,7 +7,7 @@ use eyas_core::Seed;
 use crate::env::Env;
 use crate::envs;
 use crate::game::Slot;
-use crate::table::{self, Table};
+use crate::table::{Table, open_table};
 use crate::view::{VIEW_KNOBS, View};
 use crate::wrap::{self, WRAP_KNOBS, Wrap};
 use crate::{Arena, Difficulty, EnvSpec, Game, KnobError, KnobSpec, KnobValue, Knobs, Seated};
@@ -66,7 +66,7 @@ impl EnvEntry {
     /// A game of several players, from one chair.
     #[allow(dead_code, reason = "for registries without such games")]
     fn of_arena<A: Arena>() -> Self {
-        Self { table: Some(table::open::<A>), ..Self::of::<Seated<A>>() }
+        Self { table: Some(open_table::<A>), ..Self::of::<Seated<A>>() }
     }
 
     /// The game with all its chairs, for self-play; `None` where nobody else plays.

@@ -23,8 +23,8 @@ pub trait Table: Send + Sync {
     /// table comes back.
     ///
     /// # Errors
-    /// [`ParseError`] of the first answer that is no action; [`ParseError::Over`] after the end. The state
-    /// is unchanged then.
+    /// [`ParseError`] of the first answer that is no action, or when there are not as many answers as acting
+    /// players; [`ParseError::Over`] after the end. The state is unchanged then.
     fn step(&mut self, answers: &[&str]) -> Result<Vec<Step>, ParseError>;
     /// See [`Arena::pass`].
     fn pass(&mut self, player: usize) -> Step;
@@ -50,7 +50,10 @@ pub trait Table: Send + Sync {
 struct Erased<A: Arena>(A);
 
 /// A fresh game behind the erased interface.
-pub(crate) fn open<A: Arena>(seed: Seed, knobs: &Knobs) -> Result<Box<dyn Table>, KnobError> {
+///
+/// # Errors
+/// [`KnobError::Conflict`] when knobs contradict each other.
+pub fn open_table<A: Arena>(seed: Seed, knobs: &Knobs) -> Result<Box<dyn Table>, KnobError> {
     Ok(Box::new(Erased(A::reset(seed, knobs)?)))
 }
 
@@ -72,8 +75,12 @@ impl<A: Arena> Table for Erased<A> {
     }
     fn step(&mut self, answers: &[&str]) -> Result<Vec<Step>, ParseError> {
         let acting = self.0.acting();
-        if acting.is_empty() || acting.len() != answers.len() {
+        if acting.is_empty() {
             return Err(ParseError::Over);
+        }
+        if acting.len() != answers.len() {
+            let detail = format!("{} answers for {} acting players", answers.len(), acting.len());
+            return Err(ParseError::range(&answers.join(" "), detail));
         }
         let parse = |(player, answer): (usize, &&str)| Ok((player, self.0.parse(player, answer)?));
         let actions = acting.into_iter().zip(answers).map(parse).collect::<Result<Vec<_>, ParseError>>()?;
