@@ -162,6 +162,11 @@ impl Canvas {
         self.height
     }
 
+    /// What has been drawn so far: three bytes a pixel, row by row.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
     /// Fills `width × height` pixels from the corner (`x`, `y`).
     pub fn fill_rect(&mut self, x: i32, y: i32, width: u32, height: u32, color: Rgb) {
         let (columns, mut rows) = (span(x, width, self.width), span(y, height, self.height));

@@ -1,0 +1,616 @@
+//! Tetris by placements: turn the piece, choose a column, drop it.
+//!
+//! An answer places a whole piece, so a turn is a decision and not a key press; there is no falling
+//! against the clock.
+
+use std::fmt;
+
+use eyas_core::{Image, Outcome, Rng, Seed};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::cells::{after_word, checked_state, mix, numbers, pixels, stamp};
+use crate::draw::{Board, BoardStyle, Canvas, Rgb};
+use crate::{
+    Axis, Cell, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step,
+};
+
+mod well;
+
+use well::{Piece, Rows};
+
+const GRAMMAR: &str = "drop(turns,col)";
+
+const SPEC: EnvSpec = EnvSpec {
+    id: "tetris",
+    group: EnvGroup::Board,
+    title: "Tetris",
+    summary: "A well, the piece at hand and the next one: place pieces so that full rows vanish.",
+    knobs: KNOBS,
+    grammar: GRAMMAR,
+    invalid_reward: 0.0,
+    oracle: "Dellacherie's features, two pieces ahead where the next one is shown",
+    score: "rows cleared",
+    pixel_answers: false,
+    players: 1,
+    source: "lmgame-Bench; KORGym; features after Dellacherie and Thiery (2009)",
+};
+
+const KNOBS: &[KnobSpec] = &[
+    KnobSpec::int("width", Axis::Reasoning, 4, 10, 6, "columns of the well").dialled(4.0, 10.0),
+    KnobSpec::int("height", Axis::Reasoning, 8, 20, 8, "rows of the well").dialled(8.0, 14.0),
+    KnobSpec::choice(
+        "pieces",
+        Axis::Reasoning,
+        &["plain", "all", "snakes"],
+        "all",
+        "I, O, J and L only, all seven pieces, or S and Z more often than the other five together",
+    )
+    .dialled(0.0, 1.0),
+    KnobSpec::int("garbage", Axis::Reasoning, 0, 5, 1, "rows with a gap at the bottom of the well"),
+    KnobSpec::int("goal", Axis::Horizon, 1, 40, 4, "rows to be cleared").dialled(2.0, 10.0),
+    KnobSpec::int("max_turns", Axis::Horizon, 1, 120, 14, "turns until the episode is cut off")
+        .dialled(10.0, 40.0),
+    KnobSpec::flag("preview", Axis::Stochasticity, true, "show the next piece"),
+    KnobSpec::flag("bag", Axis::Stochasticity, false, "each piece once before any comes again"),
+    KnobSpec::int("tile_px", Axis::Perception, 7, 28, 14, "pixels along each side of a cell"),
+    KnobSpec::choice(
+        "theme",
+        Axis::Perception,
+        &["night", "paper", "dusk"],
+        "night",
+        "colours; dusk has little contrast",
+    ),
+    KnobSpec::flag("one_colour", Axis::Perception, false, "all pieces in one colour"),
+    KnobSpec::flag("grid", Axis::Perception, true, "draw lines between the cells"),
+    KnobSpec::flag("coordinates", Axis::Perception, false, "print the numbers of the columns"),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Theme {
+    Night,
+    Paper,
+    Dusk,
+}
+
+/// The colours of a theme.
+struct Colors {
+    well: Rgb,
+    line: Rgb,
+    panel: Rgb,
+    ink: Rgb,
+    /// Share of the well's colour in the pieces, in percent.
+    veil: u32,
+}
+
+impl Theme {
+    fn colors(self) -> Colors {
+        let colors = |well, line, panel, ink, veil| Colors { well, line, panel, ink, veil };
+        match self {
+            Self::Night => colors([18, 18, 28], [40, 40, 56], [58, 60, 78], [240, 240, 246], 0),
+            Self::Paper => colors([248, 246, 238], [222, 218, 206], [206, 200, 186], [40, 36, 30], 8),
+            Self::Dusk => colors([70, 70, 78], [76, 76, 84], [62, 62, 70], [100, 100, 108], 80),
+        }
+    }
+}
+
+/// The colours of the pieces, in the order of [`Piece::ALL`].
+const PAINT: [Rgb; 7] = [
+    [30, 200, 225],
+    [245, 210, 30],
+    [170, 60, 205],
+    [60, 190, 70],
+    [225, 45, 50],
+    [50, 85, 225],
+    [250, 135, 25],
+];
+
+/// Which pieces come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Supply {
+    Plain,
+    All,
+    Snakes,
+}
+
+impl Supply {
+    /// The pieces of a bag, one of which is drawn.
+    fn pieces(self) -> &'static [Piece] {
+        use Piece::{I, J, L, O, S, T, Z};
+        match self {
+            Self::Plain => &[I, O, J, L],
+            Self::All => &Piece::ALL,
+            Self::Snakes => &[I, O, T, J, L, S, Z, S, Z, S, Z],
+        }
+    }
+}
+
+/// Where pieces come from. `taken` are the places of the bag that are empty, where there is a bag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Source {
+    supply: Supply,
+    bag: bool,
+    taken: u16,
+    rng: Rng,
+}
+
+impl Source {
+    fn draw(&mut self) -> Piece {
+        let pieces = self.supply.pieces();
+        if self.taken.count_ones() as usize >= pieces.len() {
+            self.taken = 0;
+        }
+        let left: Vec<usize> = (0..pieces.len()).filter(|i| self.taken >> i & 1 == 0).collect();
+        let at = self.rng.choose(&left).copied().unwrap_or(0);
+        if self.bag {
+            self.taken |= 1 << at;
+        }
+        pieces[at]
+    }
+}
+
+checked_state! {
+    /// The state of a game of Tetris.
+    pub struct Tetris {
+        width: usize,
+        height: usize,
+        /// Row by row from the top: 0 for an empty cell, else one more than the piece's number; 8 for a
+        /// cell that was there at the start.
+        cells: Vec<u8>,
+        now: Piece,
+        next: Piece,
+        source: Source,
+        lines: usize,
+        goal: usize,
+        preview: bool,
+        max_turns: usize,
+        tile_px: u32,
+        theme: Theme,
+        one_color: bool,
+        grid: bool,
+        coordinates: bool,
+        turn: usize,
+        outcome: Option<Outcome>,
+    }
+}
+
+/// A cell that no piece of this game left.
+const GARBAGE: u8 = 8;
+
+/// Turns the piece clockwise and drops it with its left edge in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drop {
+    turns: usize,
+    col: usize,
+}
+
+impl fmt::Display for Drop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "drop({},{})", self.turns, self.col)
+    }
+}
+
+impl Tetris {
+    fn check(&self) -> Result<(), String> {
+        if !(4..=10).contains(&self.width) || !(8..=20).contains(&self.height) {
+            return Err(format!("a well of {} x {}", self.width, self.height));
+        }
+        if self.cells.len() != self.width * self.height || self.cells.iter().any(|cell| *cell > GARBAGE) {
+            return Err("the cells do not fill the well".into());
+        }
+        if !(1..=40).contains(&self.goal) || (self.outcome.is_none() && self.lines >= self.goal) {
+            return Err("the game is over but has no outcome".into());
+        }
+        if !(7..=28).contains(&self.tile_px) || self.max_turns > 120 || self.turn > self.max_turns {
+            return Err("tile_px, max_turns or turn is out of range".into());
+        }
+        Ok(())
+    }
+
+    /// The filled cells of the well as bits.
+    fn rows(&self) -> Rows {
+        Rows::of(self.width, self.height, |row, col| self.cells[row * self.width + col] != 0)
+    }
+
+    /// All ways to place a piece.
+    fn drops(&self, piece: Piece) -> impl Iterator<Item = Drop> {
+        let width = self.width;
+        (0..piece.positions()).flat_map(move |turns| {
+            let wide = piece.shape(turns).width;
+            (0..(width + 1).saturating_sub(wide)).map(move |col| Drop { turns, col })
+        })
+    }
+
+    fn finish_turn(&mut self, topped: bool) {
+        self.turn += 1;
+        self.outcome = if self.lines >= self.goal {
+            Some(Outcome::Success)
+        } else if topped {
+            Some(Outcome::Failure)
+        } else {
+            (self.turn >= self.max_turns).then_some(Outcome::Truncated)
+        };
+    }
+
+    fn report(&self, reward: f32, legal: bool) -> Step {
+        Step { reward, score: reward, legal, status: self.status() }
+    }
+
+    /// Takes full rows away; gives how many.
+    fn clear_rows(&mut self) -> usize {
+        let (width, before) = (self.width, self.cells.len());
+        let kept: Vec<u8> =
+            self.cells.chunks(width).filter(|row| row.contains(&0)).flatten().copied().collect();
+        let cleared = (before - kept.len()) / width;
+        self.cells.fill(0);
+        self.cells[before - kept.len()..].copy_from_slice(&kept);
+        cleared
+    }
+
+    /// How good a placement is: of this piece alone, or with the best placement of the next one.
+    fn value(&self, rows: &Rows, drop: Drop) -> i64 {
+        let Some(first) = rows.drop(self.now, drop.turns, drop.col) else { return well::LOST };
+        if !self.preview || self.lines + first.lines >= self.goal {
+            return first.value + first.rows.value();
+        }
+        let second = self.drops(self.next).filter_map(|d| first.rows.drop(self.next, d.turns, d.col));
+        let best = second.map(|landed| landed.value + landed.rows.value()).max();
+        first.value + best.unwrap_or(well::LOST)
+    }
+
+    fn paint(&self, cell: u8, colors: &Colors) -> Rgb {
+        let paint = match cell {
+            GARBAGE => [128, 128, 134],
+            _ if self.one_color => PAINT[5],
+            piece => PAINT[usize::from(piece.max(1) - 1).min(6)],
+        };
+        mix(paint, colors.well, colors.veil)
+    }
+
+    /// A piece as it comes, at three quarters of the size of the well's cells.
+    fn draw_preview(&self, canvas: &mut Canvas, piece: Piece, top: u32, colors: &Colors) {
+        let side = (self.tile_px * 3 / 4).max(3);
+        let shape = piece.shape(0);
+        let left = self.width as u32 * self.tile_px + (4 * self.tile_px - shape.width as u32 * side) / 2;
+        for (row, col) in shape.cells {
+            let (x, y) = (left + col as u32 * side, top + row as u32 * side);
+            let paint = self.paint(piece.code(), colors);
+            canvas.fill_rect(x as i32, y as i32, side - 1, side - 1, paint);
+        }
+    }
+}
+
+/// The letter of a cell.
+fn letter(cell: u8) -> &'static str {
+    match cell {
+        0 => "-",
+        GARBAGE => "G",
+        piece => Piece::ALL[usize::from(piece - 1) % 7].letter(),
+    }
+}
+
+impl Env for Tetris {
+    type Action = Drop;
+
+    fn spec() -> &'static EnvSpec {
+        &SPEC
+    }
+
+    fn reset(seed: Seed, knobs: &Knobs) -> Result<Self, KnobError> {
+        let (width, height) = (knobs.size("width"), knobs.size("height"));
+        let mut source = Source {
+            supply: match knobs.choice("pieces") {
+                "plain" => Supply::Plain,
+                "snakes" => Supply::Snakes,
+                _ => Supply::All,
+            },
+            bag: knobs.flag("bag"),
+            taken: 0,
+            rng: seed.split("pieces", 0).rng(),
+        };
+        let mut rng = seed.split("garbage", 0).rng();
+        let mut cells = vec![0; width * height];
+        let garbage = knobs.size("garbage").min(height);
+        for row in cells.chunks_mut(width).skip(height - garbage) {
+            row.fill(GARBAGE);
+            row[rng.below(width)] = 0;
+        }
+        let (now, next) = (source.draw(), source.draw());
+        Ok(Self {
+            width,
+            height,
+            cells,
+            now,
+            next,
+            source,
+            lines: 0,
+            goal: knobs.size("goal"),
+            preview: knobs.flag("preview"),
+            max_turns: knobs.size("max_turns"),
+            tile_px: pixels(knobs, "tile_px"),
+            theme: match knobs.choice("theme") {
+                "paper" => Theme::Paper,
+                "dusk" => Theme::Dusk,
+                _ => Theme::Night,
+            },
+            one_color: knobs.flag("one_colour"),
+            grid: knobs.flag("grid"),
+            coordinates: knobs.flag("coordinates"),
+            turn: 0,
+            outcome: None,
+        })
+    }
+
+    fn rules(&self) -> String {
+        format!(
+            "Turn the piece NOW clockwise 0 to 3 times and drop it with its left edge in a column. Full rows \
+             vanish. Clear {} rows within {} turns; do not reach over the top.",
+            self.goal, self.max_turns
+        )
+    }
+
+    fn render(&self) -> Image {
+        let colors = self.theme.colors();
+        let (tile, width) = (self.tile_px, self.width as u32 * self.tile_px);
+        let style = BoardStyle {
+            tile,
+            grid: self.grid,
+            coordinates: false,
+            cell: colors.well,
+            line: colors.line,
+            ink: colors.ink,
+        };
+        let mut board = Board::new(self.height, self.width, style);
+        for kind in 1..=GARBAGE {
+            let filled = (0..self.cells.len()).filter(|i| self.cells[*i] == kind);
+            let cells = filled.map(|i| Cell { row: i / self.width, col: i % self.width });
+            let paint = self.paint(kind, &colors);
+            stamp(&mut board, cells, |board, cell| {
+                let (x, y) = board.corner(cell);
+                let side = tile - u32::from(self.grid);
+                board.canvas.fill_rect(x, y, side, side, mix(paint, [255; 3], 30));
+                board.canvas.fill_rect(x + 1, y + 1, side - 1, side - 1, mix(paint, [0; 3], 30));
+                board.canvas.fill_rect(x + 1, y + 1, side - 2, side - 2, paint);
+            });
+        }
+        let strip = if self.coordinates { tile } else { 0 };
+        let mut canvas = Canvas::new(width + 4 * tile, self.height as u32 * tile + strip, colors.panel);
+        canvas.paste(&board.canvas.into_image(), 0, 0);
+        let (middle, scale) = (width as f32 + 2.0 * tile as f32, tile as f32);
+        let mut caption = |text: &str, top: u32| {
+            canvas.text_in_box(text, middle, top as f32 + 0.5 * scale, 3.6 * scale, 0.7 * scale, colors.ink);
+        };
+        caption("now", 0);
+        if self.preview {
+            caption("next", 4 * tile);
+        }
+        if self.coordinates {
+            for col in 0..self.width {
+                let (x, y) = ((col as f32 + 0.5) * scale, (self.height as f32 + 0.5) * scale);
+                canvas.text_in_box(&col.to_string(), x, y, 0.8 * scale, 0.8 * scale, colors.ink);
+            }
+        }
+        self.draw_preview(&mut canvas, self.now, tile + tile / 4, &colors);
+        if self.preview {
+            self.draw_preview(&mut canvas, self.next, 5 * tile + tile / 4, &colors);
+        }
+        canvas.into_image()
+    }
+
+    fn parse(&self, answer: &str) -> Result<Drop, ParseError> {
+        let refused = || ParseError::grammar(answer, GRAMMAR);
+        let rest = after_word(answer.trim(), "drop").ok_or_else(refused)?;
+        let ([turns, col], rest) = numbers(rest).ok_or_else(refused)?;
+        if !rest.is_empty() {
+            return Err(refused());
+        }
+        let positions = self.now.positions();
+        if turns >= positions {
+            let detail = format!("{} has {positions} positions, from 0", self.now.letter());
+            return Err(ParseError::range(answer, detail));
+        }
+        let last = self.width - self.now.shape(turns).width;
+        if col > last {
+            return Err(ParseError::range(answer, format!("the piece fits into columns 0 to {last}")));
+        }
+        Ok(Drop { turns, col })
+    }
+
+    /// A piece that comes to rest over the top ends the game and stays out of the well.
+    fn step(&mut self, action: &Drop) -> Step {
+        if self.outcome.is_some() {
+            return self.report(0.0, false);
+        }
+        let fits = self.drops(self.now).any(|drop| drop == *action);
+        let landed = if fits { self.rows().drop(self.now, action.turns, action.col) } else { None };
+        let Some(landed) = landed else {
+            self.finish_turn(fits);
+            return self.report(0.0, fits);
+        };
+        for (row, col) in self.now.shape(action.turns).cells {
+            self.cells[(landed.row + row) * self.width + action.col + col] = self.now.code();
+        }
+        let cleared = self.clear_rows();
+        self.lines += cleared;
+        self.now = self.next;
+        self.next = self.source.draw();
+        self.finish_turn(false);
+        self.report(cleared as f32, true)
+    }
+
+    fn pass(&mut self) -> Step {
+        if self.outcome.is_none() {
+            self.finish_turn(false);
+        }
+        self.report(0.0, false)
+    }
+
+    fn oracle(&self) -> Drop {
+        let rows = self.rows();
+        let mut best = (i64::MIN, Drop { turns: 0, col: 0 });
+        for drop in self.drops(self.now) {
+            let value = self.value(&rows, drop);
+            if value > best.0 {
+                best = (value, drop);
+            }
+        }
+        best.1
+    }
+
+    /// The heights of the columns, where the piece comes to rest, and what that leaves.
+    fn reason(&self, action: &Drop) -> String {
+        let rows = self.rows();
+        let heights: Vec<String> = (0..self.width).map(|col| rows.height_of(col).to_string()).collect();
+        let piece = self.now.letter();
+        let mut words = vec![format!("heights {} {piece} turned {}", heights.join(" "), action.turns)];
+        match rows.drop(self.now, action.turns, action.col) {
+            Some(landed) => {
+                let (holes, high) = (landed.rows.holes(), landed.rows.highest());
+                words.push(format!("to column {} row {} clears {}", action.col, landed.row, landed.lines));
+                words.push(format!("leaves height {high} holes {holes}"));
+            }
+            None => words.push(format!("to column {} reaches over the top", action.col)),
+        }
+        words.join(" ")
+    }
+
+    /// Words: the letter of the piece in each cell, `G` for what was there at the start, `-` for
+    /// nothing; at last the pieces.
+    fn perception(&self) -> Perception {
+        let line = |row: &[u8]| row.iter().map(|cell| letter(*cell)).collect::<Vec<_>>().join(" ");
+        let mut lines: Vec<String> = self.cells.chunks(self.width).map(line).collect();
+        let next = self.preview.then(|| self.next.letter());
+        lines.push(format!("now {}", self.now.letter()));
+        lines.extend(next.map(|letter| format!("next {letter}")));
+        let data = json!({
+            "width": self.width, "height": self.height, "cells": self.cells,
+            "now": self.now.letter(), "next": next,
+        });
+        Perception { text: lines.join("\n"), data }
+    }
+
+    fn legal_actions(&self) -> Vec<Drop> {
+        if self.outcome.is_some() { Vec::new() } else { self.drops(self.now).collect() }
+    }
+
+    fn status(&self) -> Status {
+        self.outcome.map_or(Status::Running, Status::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KnobValue;
+
+    fn game(knobs: &[(&str, KnobValue)], seed: u64) -> Tetris {
+        let given = knobs.iter().map(|(name, v)| (name.to_string(), v.clone())).collect();
+        Tetris::reset(Seed::new(seed), &Knobs::resolve(SPEC.id, KNOBS, &given).unwrap()).unwrap()
+    }
+
+    /// A well of four columns whose lowest rows are `text`, with the given pieces.
+    fn well(text: &str, now: Piece, next: Piece) -> Tetris {
+        let mut state = game(&[("width", KnobValue::Int(4))], 0);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let from = state.cells.len() - words.len();
+        for (cell, word) in state.cells[from..].iter_mut().zip(words) {
+            *cell = if word == "-" { 0 } else { GARBAGE };
+        }
+        Tetris { now, next, ..state }
+    }
+
+    fn bottom(state: &Tetris, rows: usize) -> String {
+        let text = state.perception().text;
+        let lines: Vec<&str> = text.lines().collect();
+        lines[8 - rows..8].join("\n")
+    }
+
+    #[test]
+    fn pieces_land_on_what_is_there_and_full_rows_vanish() {
+        let mut state = well("- - - G\nG G - G", Piece::L, Piece::O);
+        // L turned twice: three cells above, one hanging down at its left edge.
+        let step = state.step(&state.parse("drop(2,0)").unwrap());
+        assert_eq!((step.reward, bottom(&state, 3).as_str()), (0.0, "L L L -\nL - - G\nG G - G"));
+        let mut state = well("- - - G\nG G - G", Piece::J, Piece::O);
+        // J turned twice hangs down at its right edge: both rows are full.
+        let step = state.step(&state.parse("drop(2,0)").unwrap());
+        assert_eq!((step.reward, step.score, state.lines), (2.0, 2.0, 2));
+        assert_eq!(bottom(&state, 2), "- - - -\n- - - -");
+        assert_eq!((state.now, state.turn), (Piece::O, 1));
+    }
+
+    #[test]
+    fn over_the_top_is_lost() {
+        let tall = "- G - -\n".repeat(7);
+        let mut state = well(tall.trim_end(), Piece::I, Piece::I);
+        let step = state.step(&state.parse("drop(1,1)").unwrap());
+        assert_eq!((step.legal, step.reward, step.status), (true, 0.0, Status::Done(Outcome::Failure)));
+        let mut state = well(tall.trim_end(), Piece::I, Piece::I);
+        assert_eq!(state.step(&state.parse("drop(1,0)").unwrap()).status, Status::Running);
+    }
+
+    #[test]
+    fn the_oracle_sees_two_pieces_ahead() {
+        // The I belongs into the gap at the right; the O has to leave it open.
+        let state = well("G G - -\nG G G -\nG G G -\nG G G -", Piece::I, Piece::O);
+        assert_eq!(state.oracle().to_string(), "drop(1,3)");
+        assert_eq!(
+            state.reason(&state.oracle()),
+            "heights 4 4 3 0 I turned 1 to column 3 row 4 clears 3 leaves height 1 holes 0"
+        );
+    }
+
+    #[test]
+    fn the_oracle_reaches_the_goal_on_every_width() {
+        for width in [4, 6, 8, 10] {
+            let turns = ("max_turns", KnobValue::Int(60));
+            let knobs = [("width", KnobValue::Int(width)), ("height", KnobValue::Int(14)), turns];
+            for seed in 0..6 {
+                let mut state = game(&knobs, seed);
+                while state.status() == Status::Running {
+                    state.step(&state.oracle());
+                }
+                assert_eq!(state.status(), Status::Done(Outcome::Success), "width {width} seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bag_holds_every_piece_once() {
+        let mut source = Source { supply: Supply::All, bag: true, taken: 0, rng: Seed::new(2).rng() };
+        for _ in 0..5 {
+            let mut drawn: Vec<u8> = (0..7).map(|_| source.draw().code()).collect();
+            drawn.sort_unstable();
+            assert_eq!(drawn, [1, 2, 3, 4, 5, 6, 7]);
+        }
+    }
+
+    #[test]
+    fn only_drops_into_the_well_are_read() {
+        let state = well("- - - -", Piece::S, Piece::O);
+        assert_eq!(state.parse(" DROP( 1 ,2)").unwrap().to_string(), "drop(1,2)");
+        for text in ["drop(2,0)", "drop(0,2)", "drop(1,3)", "drop(0,99999999999999999999)"] {
+            assert!(matches!(state.parse(text), Err(ParseError::Range { .. })), "{text}");
+        }
+        for text in ["drop(1)", "drop 1,2", "(1,2)", "drop(1,2) drop(0,0)"] {
+            assert!(matches!(state.parse(text), Err(ParseError::Grammar { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn broken_snapshots_are_refused() {
+        let accepted =
+            |state: Tetris| serde_json::from_value::<Tetris>(serde_json::to_value(state).unwrap()).is_ok();
+        let whole = || well("G G - G", Piece::S, Piece::O);
+        assert!(accepted(whole()));
+        assert!(!accepted(Tetris { width: 5, ..whole() }));
+        assert!(!accepted(Tetris { width: 16, height: 2, ..whole() }));
+        assert!(!accepted(Tetris { cells: vec![9; 32], ..whole() }));
+        assert!(!accepted(Tetris { tile_px: 0, ..whole() }));
+        let mut odd = whole();
+        odd.source.taken = u16::MAX;
+        assert!(Tetris { turn: 0, ..odd }.step(&Drop { turns: 0, col: 0 }).legal);
+    }
+}

@@ -1,0 +1,5 @@
+//! Driving.
+
+mod highway;
+
+pub use highway::Highway;
