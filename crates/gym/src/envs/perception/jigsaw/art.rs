@@ -17,6 +17,11 @@ pub(super) enum Motif {
     Stripes,
 }
 
+/// What the sky and the meadows turn to at the right. Downwards their shade changes, so no two places
+/// have one colour.
+const NIGHT: Rgb = [110, 30, 110];
+const DUSK: Rgb = [40, 60, 130];
+
 /// Gradients are drawn in blocks of this many pixels.
 const BLOCK: u32 = 4;
 
@@ -94,22 +99,23 @@ fn landscape(canvas: &mut Canvas, rng: &mut Rng) {
         canvas,
         0,
         horizon,
-        [mix(sky, WHITE, 70), mix(sky, BLACK, 50), mix(glow, WHITE, 40), mix(glow, sky, 130)],
+        [mix(sky, WHITE, 70), mix(sky, NIGHT, 110), mix(glow, WHITE, 40), mix(glow, NIGHT, 110)],
     );
     let (sun_x, sun_y) = (percent(width, rng.between(10, 32)), percent(height, rng.between(10, 24)));
     let sun = width.min(height) as f32 / 10.0;
     canvas.fill_circle(sun_x, sun_y, sun * 1.4, mix(glow, [255, 240, 170], 150));
     canvas.fill_circle(sun_x, sun_y, sun, [255, 225, 70]);
-    for _ in 0..3 {
+    // Each cloud has a white of its own and is smaller than a piece.
+    for white in [[250, 250, 252], [222, 226, 236], [240, 220, 214]] {
         let (x, y) = (percent(width, rng.between(45, 95)), percent(height, rng.between(6, 26)));
-        let size = percent(width, rng.between(6, 11));
+        let size = percent(width, rng.between(5, 8));
         for (dx, dy, scale) in [(-0.8, 0.1, 0.8), (0.0, 0.0, 1.0), (0.9, 0.15, 0.7)] {
             canvas.fill_ellipse(
                 x + dx * size,
                 y + dy * size,
                 size * scale,
                 size * scale * 0.45,
-                [244, 246, 250],
+                white,
             );
         }
     }
@@ -119,7 +125,7 @@ fn landscape(canvas: &mut Canvas, rng: &mut Rng) {
         canvas,
         horizon,
         height,
-        [mix(far, WHITE, 60), mix(far, BLACK, 60), mix(near, WHITE, 30), mix(near, BLACK, 90)],
+        [mix(far, WHITE, 60), mix(far, DUSK, 110), mix(near, WHITE, 30), mix(near, DUSK, 120)],
     );
     path(canvas, rng, horizon);
     house(canvas, rng, horizon);
@@ -188,6 +194,8 @@ fn tree(canvas: &mut Canvas, rng: &mut Rng, horizon: u32) {
     let size = percent(width.min(height), 6 + depth / 12);
     let x = percent(width, rng.between(4, 96));
     let leaf: Rgb = pick(rng, &[[25, 90, 45], [45, 120, 40], [150, 100, 30]]);
+    // Darker towards the right, so that two trees of one kind are not alike.
+    let leaf = mix(mix(leaf, WHITE, 50), mix(leaf, BLACK, 110), (255.0 * x / width as f32) as u32);
     canvas.fill_rect(
         (x - size * 0.14) as i32,
         (foot - size * 0.8) as i32,
