@@ -3,7 +3,7 @@
 use eyas_core::{Episode, Seed};
 use eyas_gym::{Knobs, ResponseStyle};
 use eyas_model::Sampling;
-use eyas_reward::{FormatForm, RewardKind, RewardSpec, score_episode};
+use eyas_reward::{RewardSpec, format, perception, score_episode};
 use eyas_rollout::{Agent, Pictures, Reference, RolloutConfig, RolloutError, Start, rollout};
 use rayon::prelude::*;
 
@@ -105,9 +105,9 @@ pub fn evaluate(
         episodes.extend(groups.into_iter().flat_map(|g| g.episodes));
         progress(episodes.len());
     }
-    let mut rewards = vec![RewardSpec::from(RewardKind::Format(FormatForm::Exact))];
+    let mut rewards = vec![RewardSpec::of(&format::INFO)];
     if config.style == ResponseStyle::Perception {
-        rewards.push(RewardSpec::from(RewardKind::Perception));
+        rewards.push(RewardSpec::of(&perception::INFO));
     }
     episodes.par_iter_mut().for_each(|episode| score_episode(&rewards, episode, config.style.tags()));
     let turns: usize = episodes.iter().map(|e| e.turns.len()).sum();

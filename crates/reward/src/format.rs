@@ -9,7 +9,31 @@
 
 use eyas_core::Score;
 
-use crate::{Response, no_turns};
+use crate::{EpisodeView, ParamInfo, Params, Response, RewardInfo, Scorer, no_turns};
+
+/// The reward as recipes name it.
+pub static INFO: RewardInfo = RewardInfo {
+    name: "format",
+    family: "format",
+    doc: "the response keeps to its tags; once an episode, by its worst turn",
+    source: "DeepSeek-R1, G1, V-Triune's tag count; read from the parse, not by substring",
+    gold: "",
+    range: Some((0.0, 1.0)),
+    params: &[ParamInfo::choice(
+        "form",
+        &["exact", "partial"],
+        "all or nothing, or the share of tags that occur exactly once",
+    )],
+    score: Scorer::Episode(score),
+};
+
+fn score(view: &EpisodeView<'_>, params: &Params) -> Score {
+    if params.text("form") == "partial" {
+        partial(view.responses, view.tags)
+    } else {
+        exact(view.responses, view.tags)
+    }
+}
 
 /// 1 when every turn consists of the blocks `tags` in order and its answer, if one is asked for, is not
 /// blank; else 0. A response that was cut at the token limit passes only if it was complete by then.

@@ -2,7 +2,23 @@
 
 use eyas_core::{Episode, Score};
 
-use crate::no_turns;
+use crate::{EpisodeView, ParamInfo, Params, RewardInfo, Scorer, no_turns};
+
+/// The reward as recipes name it.
+pub static INFO: RewardInfo = RewardInfo {
+    name: "game",
+    family: "episode",
+    doc: "what the environment paid",
+    source: "G1 and every agent trained in a gym",
+    gold: "",
+    range: None,
+    params: &[ParamInfo::choice("form", &["return", "mean_turn"], "the sum over the turns, or their mean")],
+    score: Scorer::Episode(score),
+};
+
+fn score(view: &EpisodeView<'_>, params: &Params) -> Score {
+    if params.text("form") == "mean_turn" { mean_turn(view.episode) } else { env_return(view.episode) }
+}
 
 /// The sum of the environment's rewards over the turns.
 /// `Invalid` when the episode has no turns or the sum is not finite.

@@ -6,14 +6,18 @@
 
 pub mod format;
 pub mod game;
+mod param;
 pub mod perception;
 mod registry;
 mod response;
+mod sample;
 mod spec;
 
-pub use registry::{ParamInfo, REWARDS, RewardError, RewardInfo, find};
+pub use param::{ParamInfo, ParamKind, ParamValue, Params};
+pub use registry::{EpisodeView, RewardError, RewardInfo, Scorer, find, rewards};
 pub use response::{Block, Response, TAGS};
-pub use spec::{FormatForm, GameForm, RewardKind, RewardSpec, score_episode};
+pub use sample::{Progress, Sample, bad_gold, missing};
+pub use spec::{RewardSpec, score_episode};
 
 /// Why an episode in which nothing was written has no score.
 pub(crate) fn no_turns() -> eyas_core::Score {

@@ -6,7 +6,31 @@
 
 use eyas_core::{Invalid, Score, Turn};
 
-use crate::{Response, no_turns};
+use crate::{Response, RewardInfo, Scorer, no_turns};
+
+/// The reward as recipes name it.
+pub static INFO: RewardInfo = RewardInfo {
+    name: "perception",
+    family: "process",
+    doc: "share of cells described correctly inside <perception>, mean over the turns",
+    source: "G1's perception reward, cell by cell",
+    gold: "",
+    range: Some((0.0, 1.0)),
+    params: &[],
+    score: Scorer::Episode(|view, _| accuracy(&view.episode.turns, view.responses)),
+};
+
+/// The strict form of [`INFO`].
+pub static EXACT: RewardInfo = RewardInfo {
+    name: "perception_exact",
+    family: "process",
+    doc: "1 for each turn whose <perception> is right in every cell, mean over the turns",
+    source: "G1's perception reward; it looks for the board anywhere in the response",
+    gold: "",
+    range: Some((0.0, 1.0)),
+    params: &[],
+    score: Scorer::Episode(|view, _| exact(&view.episode.turns, view.responses)),
+};
 
 /// Mean over the turns of [`cell_accuracy`]; a turn without a closed `<perception>` block counts 0.
 /// `Invalid` when the episode has no turns or a turn has no ground truth.

@@ -1,33 +1,54 @@
 //! The list of rewards.
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use eyas_core::{Episode, Score};
 use serde::Serialize;
 
-use crate::spec::{FormatForm, GameForm, RewardKind};
+use crate::{ParamInfo, Params, Response, Sample, format, game, perception};
 
-/// One parameter of a reward: a choice of words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct ParamInfo {
-    /// Its name in recipes.
-    pub name: &'static str,
-    /// The words it takes; the first is the default.
-    pub options: &'static [&'static str],
-    /// One line on what they mean.
-    pub doc: &'static str,
+/// How a reward is computed, and from what.
+#[derive(Clone, Copy, Debug)]
+pub enum Scorer {
+    /// From a whole episode, its parsed responses and the blocks that each should have.
+    Episode(fn(&EpisodeView<'_>, &Params) -> Score),
+    /// From one response and its ground truth.
+    Sample(fn(&Sample<'_>, &Params) -> Score),
+    /// From the responses to one prompt together; one score for each.
+    Group(fn(&[Sample<'_>], &Params) -> Vec<Score>),
+}
+
+/// An episode as rewards see it.
+#[derive(Clone, Copy, Debug)]
+pub struct EpisodeView<'a> {
+    /// The episode.
+    pub episode: &'a Episode,
+    /// What was written in each turn, parsed.
+    pub responses: &'a [Response<'a>],
+    /// The blocks that a response should consist of.
+    pub tags: &'a [&'a str],
 }
 
 /// A reward that can be used by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct RewardInfo {
     /// Its name in recipes.
     pub name: &'static str,
+    /// The family it is listed in.
+    pub family: &'static str,
     /// One line: what it pays for.
     pub doc: &'static str,
+    /// The paper or code it is from, and what differs there.
+    pub source: &'static str,
+    /// What the ground truth must be; empty when none is read.
+    pub gold: &'static str,
     /// Smallest and largest score, where it has bounds.
-    pub range: Option<(i8, i8)>,
+    pub range: Option<(f32, f32)>,
     /// Its parameters.
     pub params: &'static [ParamInfo],
+    /// How it is computed.
+    #[serde(skip)]
+    pub score: Scorer,
 }
 
 /// Why a reward of a recipe was refused.
@@ -51,8 +72,8 @@ pub enum RewardError {
         /// The parameters it has.
         known: Vec<&'static str>,
     },
-    /// The parameter does not take this word.
-    #[error("reward {reward:?}: {param} = {value:?} is none of {options:?}")]
+    /// The parameter does not take this value.
+    #[error("reward {reward:?}: {param} = {value} does not fit; it takes {takes}")]
     BadValue {
         /// The reward.
         reward: &'static str,
@@ -60,8 +81,8 @@ pub enum RewardError {
         param: &'static str,
         /// The value given.
         value: String,
-        /// The words it takes.
-        options: &'static [&'static str],
+        /// What it takes.
+        takes: String,
     },
     /// A weight must be a finite number.
     #[error("reward {reward:?}: weight {weight} is not a finite number")]
@@ -73,79 +94,25 @@ pub enum RewardError {
     },
 }
 
-const FORM: &str = "form";
-
-/// Every reward, in the order of the documentation.
-pub const REWARDS: &[RewardInfo] = &[
-    RewardInfo {
-        name: "game",
-        doc: "what the environment paid",
-        range: None,
-        params: &[ParamInfo {
-            name: FORM,
-            options: &["return", "mean_turn"],
-            doc: "the sum over the turns, or their mean",
-        }],
-    },
-    RewardInfo {
-        name: "format",
-        doc: "the response keeps to its tags; once an episode, by its worst turn",
-        range: Some((0, 1)),
-        params: &[ParamInfo {
-            name: FORM,
-            options: &["exact", "partial"],
-            doc: "all or nothing, or the share of tags that occur exactly once",
-        }],
-    },
-    RewardInfo {
-        name: "perception",
-        doc: "share of cells described correctly inside <perception>, mean over the turns",
-        range: Some((0, 1)),
-        params: &[],
-    },
-    RewardInfo {
-        name: "perception_exact",
-        doc: "1 for each turn whose <perception> is right in every cell, mean over the turns",
-        range: Some((0, 1)),
-        params: &[],
-    },
-];
+/// Every reward, family by family.
+pub fn rewards() -> &'static [RewardInfo] {
+    static ALL: LazyLock<Vec<RewardInfo>> = LazyLock::new(|| {
+        [[game::INFO, format::INFO, perception::INFO, perception::EXACT].as_slice()].concat()
+    });
+    &ALL
+}
 
 /// The reward called `name`.
 ///
 /// # Errors
 /// [`RewardError::UnknownReward`] with the nearest known name.
 pub fn find(name: &str) -> Result<&'static RewardInfo, RewardError> {
-    if let Some(info) = REWARDS.iter().find(|r| r.name == name) {
+    let all = rewards();
+    if let Some(info) = all.iter().find(|r| r.name == name) {
         return Ok(info);
     }
-    let distance = |r: &&RewardInfo| strsim::damerau_levenshtein(r.name, name);
-    let nearest = REWARDS.iter().min_by_key(distance).map_or("", |r| r.name);
-    Err(RewardError::UnknownReward { name: name.chars().take(60).collect(), nearest })
-}
-
-/// The reward called `name` with these parameters, all checked.
-pub(crate) fn resolve(name: &str, params: &BTreeMap<String, String>) -> Result<RewardKind, RewardError> {
-    let info = find(name)?;
-    for (param, value) in params {
-        let Some(known) = info.params.iter().find(|p| p.name == param) else {
-            let known = info.params.iter().map(|p| p.name).collect();
-            return Err(RewardError::UnknownParam { reward: info.name, param: param.clone(), known });
-        };
-        if !known.options.contains(&value.as_str()) {
-            let (value, options) = (value.clone(), known.options);
-            return Err(RewardError::BadValue { reward: info.name, param: known.name, value, options });
-        }
-    }
-    let form = params.get(FORM).map(String::as_str);
-    Ok(match info.name {
-        "game" if form == Some("mean_turn") => RewardKind::Game(GameForm::MeanTurn),
-        "game" => RewardKind::Game(GameForm::Return),
-        "format" if form == Some("partial") => RewardKind::Format(FormatForm::Partial),
-        "format" => RewardKind::Format(FormatForm::Exact),
-        "perception_exact" => RewardKind::PerceptionExact,
-        "perception" => RewardKind::Perception,
-        // Listed above but not resolved here: an error, never some other reward.
-        other => return Err(RewardError::UnknownReward { name: other.into(), nearest: "" }),
-    })
+    let name: String = name.chars().take(60).collect();
+    let nearest =
+        all.iter().min_by_key(|r| strsim::damerau_levenshtein(r.name, &name)).map_or("", |r| r.name);
+    Err(RewardError::UnknownReward { name, nearest })
 }

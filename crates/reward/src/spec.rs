@@ -2,87 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use eyas_core::{Episode, Score, ScoreSheet, TokenSpan};
+use eyas_core::{Episode, Invalid, Score, ScoreSheet, TokenSpan};
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{RewardError, resolve};
-use crate::{Response, format, game, perception};
-
-/// How the environment's rewards make one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GameForm {
-    /// Their sum, [`game::env_return`].
-    Return,
-    /// Their mean over the turns, [`game::mean_turn`].
-    MeanTurn,
-}
-
-/// How strictly the format is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FormatForm {
-    /// All or nothing, [`format::exact`].
-    Exact,
-    /// By counting tags, [`format::partial`].
-    Partial,
-}
-
-/// A reward with its parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RewardKind {
-    /// `game`
-    Game(GameForm),
-    /// `format`
-    Format(FormatForm),
-    /// `perception`, see [`perception::accuracy`].
-    Perception,
-    /// `perception_exact`, see [`perception::exact`].
-    PerceptionExact,
-}
-
-impl RewardKind {
-    /// Its name in recipes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Game(_) => "game",
-            Self::Format(_) => "format",
-            Self::Perception => "perception",
-            Self::PerceptionExact => "perception_exact",
-        }
-    }
-
-    fn params(self) -> BTreeMap<String, String> {
-        let form = match self {
-            Self::Game(GameForm::Return) => "return",
-            Self::Game(GameForm::MeanTurn) => "mean_turn",
-            Self::Format(FormatForm::Exact) => "exact",
-            Self::Format(FormatForm::Partial) => "partial",
-            Self::Perception | Self::PerceptionExact => return BTreeMap::new(),
-        };
-        BTreeMap::from([("form".to_string(), form.to_string())])
-    }
-
-    fn score(self, episode: &Episode, responses: &[Response<'_>], tags: &[&str]) -> Score {
-        match self {
-            Self::Game(GameForm::Return) => game::env_return(episode),
-            Self::Game(GameForm::MeanTurn) => game::mean_turn(episode),
-            Self::Format(FormatForm::Exact) => format::exact(responses, tags),
-            Self::Format(FormatForm::Partial) => format::partial(responses, tags),
-            Self::Perception => perception::accuracy(&episode.turns, responses),
-            Self::PerceptionExact => perception::exact(&episode.turns, responses),
-        }
-    }
-}
+use crate::registry::{EpisodeView, RewardError, RewardInfo, Scorer, find};
+use crate::{ParamValue, Params, Response, Sample};
 
 /// One reward of a recipe: which, with what weight, for which tokens.
 ///
 /// Written as `{name, weight, span, params}`. Reading checks all of it, so that a spec which exists can
 /// score any episode.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct RewardSpec {
-    kind: RewardKind,
+    info: &'static RewardInfo,
+    params: Params,
     weight: f32,
     span: TokenSpan,
+}
+
+impl PartialEq for RewardSpec {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name(), &self.params, self.weight, self.span)
+            == (other.name(), &other.params, other.weight, other.span)
+    }
 }
 
 /// The form of [`RewardSpec`] in files, before it is checked.
@@ -95,7 +38,7 @@ struct Written {
     #[serde(default)]
     span: TokenSpan,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    params: BTreeMap<String, String>,
+    params: BTreeMap<String, ParamValue>,
 }
 
 fn one() -> f32 {
@@ -112,14 +55,8 @@ impl TryFrom<Written> for RewardSpec {
 
 impl From<RewardSpec> for Written {
     fn from(spec: RewardSpec) -> Self {
-        Self { name: spec.name().into(), weight: spec.weight, span: spec.span, params: spec.kind.params() }
-    }
-}
-
-impl From<RewardKind> for RewardSpec {
-    /// The reward at weight 1, credited to every token.
-    fn from(kind: RewardKind) -> Self {
-        Self { kind, weight: 1.0, span: TokenSpan::All }
+        let params = spec.params.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        Self { name: spec.name().into(), weight: spec.weight, span: spec.span, params }
     }
 }
 
@@ -132,23 +69,34 @@ impl RewardSpec {
         name: &str,
         weight: f32,
         span: TokenSpan,
-        params: &BTreeMap<String, String>,
+        params: &BTreeMap<String, ParamValue>,
     ) -> Result<Self, RewardError> {
-        let kind = resolve(name, params)?;
+        let info = find(name)?;
+        let params = Params::resolve(info.name, info.params, params)?;
         if !weight.is_finite() {
-            return Err(RewardError::BadWeight { reward: kind.name(), weight });
+            return Err(RewardError::BadWeight { reward: info.name, weight });
         }
-        Ok(Self { kind, weight, span })
+        Ok(Self { info, params, weight, span })
+    }
+
+    /// The reward with its default parameters at weight 1, credited to every token.
+    pub fn of(info: &'static RewardInfo) -> Self {
+        Self { info, params: Params::defaults(info.params), weight: 1.0, span: TokenSpan::All }
     }
 
     /// Its name in recipes.
     pub fn name(&self) -> &'static str {
-        self.kind.name()
+        self.info.name
     }
 
-    /// Which reward, with its parameters.
-    pub fn kind(&self) -> RewardKind {
-        self.kind
+    /// Which reward.
+    pub fn info(&self) -> &'static RewardInfo {
+        self.info
+    }
+
+    /// Its parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
     }
 
     /// Its weight in the total.
@@ -163,18 +111,42 @@ impl RewardSpec {
 
     /// The score of an episode whose responses should have the blocks `tags`, before the weight.
     pub fn score(&self, episode: &Episode, tags: &[&str]) -> Score {
-        self.kind.score(episode, &parse_all(episode), tags)
+        let responses = parse_all(episode);
+        self.judge(&EpisodeView { episode, responses: &responses, tags })
+    }
+
+    fn judge(&self, view: &EpisodeView<'_>) -> Score {
+        match self.info.score {
+            Scorer::Episode(score) => score(view, &self.params),
+            Scorer::Sample(_) | Scorer::Group(_) => Score::Invalid(Invalid::NotApplicable {
+                detail: format!("an episode has no ground truth for the reward {:?}", self.info.name),
+            }),
+        }
+    }
+
+    /// The scores of responses to one prompt, before the weight: one for each. A reward of single
+    /// responses looks at each alone.
+    pub fn score_samples(&self, samples: &[Sample<'_>]) -> Vec<Score> {
+        match self.info.score {
+            Scorer::Sample(score) => samples.iter().map(|sample| score(sample, &self.params)).collect(),
+            Scorer::Group(score) => score(samples, &self.params),
+            Scorer::Episode(_) => {
+                let detail = format!("the reward {:?} reads whole episodes", self.info.name);
+                vec![Score::Invalid(Invalid::NotApplicable { detail }); samples.len()]
+            }
+        }
     }
 }
 
 /// Fills `episode.scores` with one row per reward, in order; earlier rows are replaced.
 pub fn score_episode(specs: &[RewardSpec], episode: &mut Episode, tags: &[&str]) {
     let responses = parse_all(episode);
+    let view = EpisodeView { episode, responses: &responses, tags };
     let row = |spec: &RewardSpec| ScoreSheet {
         name: spec.name().into(),
         weight: spec.weight,
         span: spec.span,
-        score: spec.kind.score(episode, &responses, tags),
+        score: spec.judge(&view),
     };
     episode.scores = specs.iter().map(row).collect();
 }
@@ -186,7 +158,7 @@ fn parse_all(episode: &Episode) -> Vec<Response<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::REWARDS;
+    use crate::{ParamInfo, ParamKind, rewards};
     use eyas_core::{EPISODE_VERSION, Invalid, Outcome, Seed, Trajectory, Turn};
 
     const TAGS: [&str; 3] = ["perception", "think", "answer"];
@@ -252,7 +224,7 @@ mod tests {
     #[test]
     fn an_episode_without_turns_has_no_score() {
         let e = episode(&[], 0.0);
-        for info in REWARDS {
+        for info in rewards() {
             let spec = spec(&format!(r#"{{"name": "{}"}}"#, info.name)).unwrap();
             assert!(
                 matches!(spec.score(&e, &TAGS), Score::Invalid(Invalid::NotApplicable { .. })),
@@ -264,20 +236,40 @@ mod tests {
 
     #[test]
     fn every_listed_reward_and_option_is_read_and_written_back() {
-        for info in REWARDS {
-            let all = info.params.iter().flat_map(|p| p.options.iter().map(move |o| (p.name, *o)));
-            for param in all.map(Some).chain([None]) {
-                let params = param.map(|(k, v)| (k.to_string(), v.to_string())).into_iter().collect();
+        for info in rewards() {
+            let words = |p: &ParamInfo| match p.kind {
+                ParamKind::Choice { options } => options.iter().map(|o| (p.name, *o)).collect(),
+                _ => Vec::new(),
+            };
+            for param in info.params.iter().flat_map(words).map(Some).chain([None]) {
+                let value = |v: &str| ParamValue::Text(v.to_string());
+                let params = param.map(|(k, v)| (k.to_string(), value(v))).into_iter().collect();
                 let spec = RewardSpec::new(info.name, 0.25, TokenSpan::Action, &params).unwrap();
                 assert_eq!(spec.name(), info.name);
                 let json = serde_json::to_value(&spec).unwrap();
                 for (k, v) in &params {
                     assert_eq!(json["params"][k], serde_json::json!(v), "{} {k}", info.name);
                 }
-                for p in info.params.iter().filter(|_| param.is_none()) {
-                    assert_eq!(json["params"][p.name], p.options[0], "the first option is the default");
-                }
                 assert_eq!(serde_json::from_value::<RewardSpec>(json).unwrap(), spec);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_docs_are_there() {
+        let mut names = std::collections::BTreeSet::new();
+        for info in rewards() {
+            assert!(names.insert(info.name), "{} is there twice", info.name);
+            assert!(info.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'));
+            for text in [info.family, info.doc, info.source] {
+                assert!(!text.is_empty() && !text.contains('\n'), "{}", info.name);
+            }
+            assert!(info.range.is_none_or(|(low, high)| low < high), "{}", info.name);
+            for param in info.params {
+                let spec = RewardSpec::of(info);
+                let (_, value) = spec.params().iter().find(|(name, _)| *name == param.name).unwrap();
+                let given = BTreeMap::from([(param.name.to_string(), value.clone())]);
+                assert!(RewardSpec::new(info.name, 1.0, TokenSpan::All, &given).is_ok(), "{}", info.name);
             }
         }
     }
@@ -296,7 +288,7 @@ mod tests {
         let error = spec(r#"{"name": "game", "params": {"from": "return"}}"#).unwrap_err();
         assert!(error.contains(r#"no parameter "from"; it has ["form"]"#), "{error}");
         let error = spec(r#"{"name": "format", "params": {"form": "return"}}"#).unwrap_err();
-        assert!(error.contains(r#"["exact", "partial"]"#), "{error}");
+        assert!(error.contains("exact|partial"), "{error}");
         assert!(spec(r#"{"name": "game", "wieght": 1}"#).is_err());
     }
 }

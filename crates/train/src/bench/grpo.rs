@@ -7,7 +7,7 @@ use eyas_algo::{AdvantageConfig, PolicyConfig};
 use eyas_core::{Score, ScoreSheet, Seed, TokenSpan};
 use eyas_gym::{Knobs, ResponseStyle, registry};
 use eyas_model::{AdamW, ScoreOptions, Targets, Vlm};
-use eyas_reward::{FormatForm, GameForm, RewardKind, RewardSpec, score_episode};
+use eyas_reward::{RewardSpec, format, game, perception, score_episode};
 use eyas_rollout::{Agent, Pictures, RolloutConfig, rollout};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -78,9 +78,7 @@ pub fn grpo_step(config: &BenchConfig) -> Result<GrpoStep, TrainError> {
 
 fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Result<GrpoStep, TrainError> {
     let style = ResponseStyle::Perception;
-    let rewards =
-        [RewardKind::Game(GameForm::Return), RewardKind::Format(FormatForm::Exact), RewardKind::Perception]
-            .map(RewardSpec::from);
+    let rewards = [&game::INFO, &format::INFO, &perception::INFO].map(RewardSpec::of);
     let begin = Instant::now();
     let begins: Vec<_> =
         starts(std::slice::from_ref(env), config.groups, seed)?.into_iter().map(|s| s.1).collect();

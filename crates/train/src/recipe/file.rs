@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use eyas_algo::{AdvantageConfig, Decay};
 use eyas_core::TokenSpan;
 use eyas_gym::{Difficulty, ResponseStyle};
+use eyas_reward::ParamValue;
 use serde::Deserialize;
 use toml::Value;
 
@@ -98,7 +99,7 @@ pub(super) struct RewardFile {
     pub(super) name: Option<String>,
     pub(super) weight: Option<f32>,
     pub(super) span: TokenSpan,
-    pub(super) params: BTreeMap<String, String>,
+    pub(super) params: BTreeMap<String, ParamValue>,
 }
 
 #[derive(Default, Deserialize)]

@@ -2,7 +2,7 @@
 
 use eyas_core::{Seed, TokenSpan};
 use eyas_gym::{GymError, KnobError, KnobValue, ResponseStyle};
-use eyas_reward::{RewardKind, RewardSpec};
+use eyas_reward::RewardSpec;
 use toml::Value;
 
 use super::at::At;
@@ -264,7 +264,7 @@ fn rewards(
         let weight = file.weight.unwrap_or(1.0);
         at.at("weight").positive(f64::from(weight))?;
         let spec = RewardSpec::new(&name, weight, file.span, &file.params).map_err(|error| at.fail(error))?;
-        let reads = matches!(spec.kind(), RewardKind::Perception | RewardKind::PerceptionExact);
+        let reads = matches!(spec.name(), "perception" | "perception_exact");
         let sees = style == ResponseStyle::Perception;
         match spec.span() {
             _ if reads && !sees => Err(at.at("name").fail(Problem::NoPerception)),

@@ -110,13 +110,7 @@ fn landscape(canvas: &mut Canvas, rng: &mut Rng) {
         let (x, y) = (percent(width, rng.between(45, 95)), percent(height, rng.between(6, 26)));
         let size = percent(width, rng.between(5, 8));
         for (dx, dy, scale) in [(-0.8, 0.1, 0.8), (0.0, 0.0, 1.0), (0.9, 0.15, 0.7)] {
-            canvas.fill_ellipse(
-                x + dx * size,
-                y + dy * size,
-                size * scale,
-                size * scale * 0.45,
-                white,
-            );
+            canvas.fill_ellipse(x + dx * size, y + dy * size, size * scale, size * scale * 0.45, white);
         }
     }
     ridge(canvas, rng, horizon, 30, [105, 100, 135]);
