@@ -30,7 +30,7 @@ pub use env::{Env, EnvGroup, EnvSpec, Frame, ParseError, Perception, Status, Ste
 pub use game::{Game, Observation};
 pub use grid::{Cell, Direction};
 pub use knob::{Axis, Dial, KnobError, KnobKind, KnobSpec, KnobValue, Knobs};
-pub use pool::Pool;
+pub use pool::{Ahead, Pool};
 pub use prompt::{ResponseStyle, first_message, later_message, response};
 pub use reference::{normalised, play_oracle, play_random};
 pub use registry::{EnvEntry, GymError, common_knobs, find, registry};

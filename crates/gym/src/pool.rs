@@ -1,9 +1,18 @@
 //! Many slots over a thread pool.
 
-use eyas_core::Image;
+use eyas_core::{Image, Seed};
 use rayon::prelude::*;
 
-use crate::{Game, ParseError, Step};
+use crate::{Frame, Game, ParseError, Step, fast_forward, fast_forward_oracle};
+
+/// How [`Pool::fast_forward`] chooses moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// The oracle's.
+    Oracle,
+    /// Random legal ones.
+    Random(Seed),
+}
 
 /// Slots that are stepped and drawn together. There is no autoreset: a finished slot stays finished
 /// until its owner replaces it. A slot's results depend on its own state only, so they are the same
@@ -53,6 +62,25 @@ impl Pool {
     /// Draws every slot.
     pub fn render(&self) -> Vec<Image> {
         self.threads.install(|| self.slots.par_iter().map(|slot| slot.render()).collect())
+    }
+
+    /// Draws every slot and hands its frames to `then` on the same thread, for instance to bring them
+    /// into the layout that a model takes: no picture waits for another, and none is kept.
+    pub fn render_with<T: Send>(&self, then: impl Fn(usize, Vec<Frame>) -> T + Sync) -> Vec<T> {
+        let draw = |(index, slot): (usize, &Box<dyn Game>)| then(index, slot.frames());
+        self.threads.install(|| self.slots.par_iter().enumerate().map(draw).collect())
+    }
+
+    /// Moves every slot up to `steps` steps on, without drawing; stops before a step that ends the
+    /// episode. Gives the steps made. Random moves of a slot depend on `Ahead::Random`'s seed and the
+    /// number of the slot.
+    pub fn fast_forward(&mut self, steps: usize, how: Ahead) -> Vec<usize> {
+        let Self { threads, slots } = self;
+        let forward = |(index, slot): (usize, &mut Box<dyn Game>)| match how {
+            Ahead::Oracle => fast_forward_oracle(slot, steps),
+            Ahead::Random(seed) => fast_forward(slot, steps, &mut seed.split("slot", index as u64).rng()),
+        };
+        threads.install(|| slots.par_iter_mut().enumerate().map(forward).collect())
     }
 
     /// `n` independent copies of one slot: the start of a group.

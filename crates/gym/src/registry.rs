@@ -1,6 +1,7 @@
 //! The list of environments.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use eyas_core::Seed;
 
@@ -115,7 +116,10 @@ impl EnvEntry {
         let restored = wrap::unwrap_snapshot(&mut snapshot).and_then(|wrap| {
             let game = (self.restore)(snapshot)?;
             Ok(match wrap {
-                Some(wrap) => wrap.around(game),
+                Some((wrap, past)) => {
+                    let past = past.into_iter().map(self.restore).map(|g| g.map(Arc::from));
+                    wrap.around_after(game, past.collect::<Result<_, _>>()?)
+                }
                 None => game,
             })
         });

@@ -1,8 +1,11 @@
 //! Ways to play an environment that are not part of its rules: several actions a turn, another try
-//! after a wrong answer, the state as text beside or instead of the picture, a start further on.
+//! after a wrong answer, the state as text beside or instead of the picture, earlier pictures again
+//! before the present one, a start further on.
 //!
 //! They are knobs that every environment has (see [`WRAP_KNOBS`]), so recipes, players and evaluation
 //! know them like any other knob. An environment knows nothing of them.
+
+use std::sync::Arc;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
@@ -28,6 +31,14 @@ pub const WRAP_KNOBS: &[KnobSpec] = &[
         "picture",
         "what the policy gets of the state: the picture, the ground truth as text, or both",
     ),
+    KnobSpec::int(
+        "history",
+        Axis::Memory,
+        0,
+        16,
+        0,
+        "pictures of earlier turns shown before the present one",
+    ),
     KnobSpec::int("start_steps", Axis::Horizon, 0, 1000, 0, "random moves made before the episode begins"),
 ];
 
@@ -52,6 +63,8 @@ pub(crate) struct Wrap {
     actions: usize,
     tries: usize,
     show: Show,
+    #[serde(default)]
+    history: usize,
     /// Wrong answers to the present question.
     tried: Vec<String>,
 }
@@ -64,16 +77,27 @@ impl Wrap {
             "text" => Show::Text,
             _ => Show::Picture,
         };
-        Self { actions: at_least_one("actions"), tries: at_least_one("tries"), show, tried: Vec::new() }
+        Self {
+            actions: at_least_one("actions"),
+            tries: at_least_one("tries"),
+            show,
+            history: knobs.size("history"),
+            tried: Vec::new(),
+        }
     }
 
     /// True when the environment is played as it is.
     pub(crate) fn is_plain(&self) -> bool {
-        self.actions == 1 && self.tries == 1 && self.show == Show::Picture
+        self.actions == 1 && self.tries == 1 && self.show == Show::Picture && self.history == 0
     }
 
     pub(crate) fn around(self, inner: Box<dyn Game>) -> Box<dyn Game> {
-        if self.is_plain() { inner } else { Box::new(Wrapped { inner, wrap: self }) }
+        self.around_after(inner, Vec::new())
+    }
+
+    /// As [`Wrap::around`], with the states of earlier turns, the oldest first.
+    pub(crate) fn around_after(self, inner: Box<dyn Game>, past: Vec<Arc<dyn Game>>) -> Box<dyn Game> {
+        if self.is_plain() { inner } else { Box::new(Wrapped { inner, wrap: self, past }) }
     }
 }
 
@@ -117,6 +141,8 @@ pub(crate) fn begin(mut game: Box<dyn Game>, knobs: &Knobs, seed: Seed) -> Box<d
 struct Wrapped {
     inner: Box<dyn Game>,
     wrap: Wrap,
+    /// The states before the present one, the oldest first; nobody steps them, they are only looked at.
+    past: Vec<Arc<dyn Game>>,
 }
 
 impl Wrapped {
@@ -145,6 +171,16 @@ impl Wrapped {
         Ok((canonical.join(&format!("{SEPARATOR} ")), total))
     }
 
+    /// Goes on to the state `next`.
+    fn advance(&mut self, next: Box<dyn Game>) {
+        let before = std::mem::replace(&mut self.inner, next);
+        if self.wrap.history > 0 {
+            self.past.push(Arc::from(before));
+            let old = self.past.len().saturating_sub(self.wrap.history);
+            self.past.drain(..old);
+        }
+    }
+
     /// The share of a score that the present try is worth.
     fn worth(&self) -> f32 {
         0.5f32.powi(self.wrap.tried.len() as i32)
@@ -159,6 +195,9 @@ impl Game for Wrapped {
         let mut rules = self.inner.rules();
         if self.wrap.actions > 1 {
             rules += &format!(" Up to {} actions a turn, separated by {SEPARATOR}", self.wrap.actions);
+        }
+        if self.wrap.history > 0 {
+            rules += &format!(" The pictures of up to {} turns before come first.", self.wrap.history);
         }
         if self.wrap.tries > 1 {
             rules += &format!(" You have {} tries.", self.wrap.tries);
@@ -179,7 +218,11 @@ impl Game for Wrapped {
         self.inner.render()
     }
     fn frames(&self) -> Vec<Frame> {
-        if self.wrap.show == Show::Text { Vec::new() } else { self.inner.frames() }
+        if self.wrap.show == Show::Text {
+            return Vec::new();
+        }
+        let past = self.past.iter().flat_map(|game| game.frames());
+        past.chain(self.inner.frames()).collect()
     }
     fn observe(&self) -> Observation {
         Observation::new(self.fork())
@@ -209,11 +252,14 @@ impl Game for Wrapped {
             self.wrap.tried.push(canonical);
             return Ok(Step { score: 0.0, status: Status::Running, ..step });
         }
-        self.inner = attempt;
+        self.advance(attempt);
         Ok(step)
     }
     fn pass(&mut self) -> Step {
-        self.inner.pass()
+        let mut next = self.inner.fork();
+        let step = next.pass();
+        self.advance(next);
+        step
     }
     fn oracle(&self) -> String {
         let mut game = self.inner.fork();
@@ -246,12 +292,16 @@ impl Game for Wrapped {
         self.inner.status()
     }
     fn fork(&self) -> Box<dyn Game> {
-        Box::new(Self { inner: self.inner.fork(), wrap: self.wrap.clone() })
+        Box::new(Self { inner: self.inner.fork(), wrap: self.wrap.clone(), past: self.past.clone() })
     }
     fn snapshot(&self) -> Result<serde_json::Value, serde_json::Error> {
         let mut state = self.inner.snapshot()?;
         if let Some(fields) = state.as_object_mut() {
             fields.insert(WRAP.to_string(), serde_json::to_value(&self.wrap)?);
+            if !self.past.is_empty() {
+                let past: Result<_, _> = self.past.iter().map(|game| game.snapshot()).collect();
+                fields.insert(PAST.to_string(), serde_json::Value::Array(past?));
+            }
         }
         Ok(state)
     }
@@ -260,15 +310,23 @@ impl Game for Wrapped {
 /// Where a snapshot keeps the wrappers; absent when there are none.
 const WRAP: &str = "@wrap";
 
+/// Where it keeps the states of earlier turns; absent when there are none.
+const PAST: &str = "@past";
+
+/// The wrappers of a snapshot, and the snapshots of earlier turns.
+pub(crate) type Taken = (Wrap, Vec<serde_json::Value>);
+
 /// Takes the wrappers out of a snapshot.
-pub(crate) fn unwrap_snapshot(snapshot: &mut serde_json::Value) -> Result<Option<Wrap>, serde_json::Error> {
-    let wrap = snapshot.as_object_mut().and_then(|fields| fields.remove(WRAP));
+pub(crate) fn unwrap_snapshot(snapshot: &mut serde_json::Value) -> Result<Option<Taken>, serde_json::Error> {
+    let mut take = |key| snapshot.as_object_mut().and_then(|fields| fields.remove(key));
+    let (wrap, past) = (take(WRAP), take(PAST));
     let wrap: Option<Wrap> = wrap.map(serde_json::from_value).transpose()?;
+    let past: Vec<_> = past.map(serde_json::from_value).transpose()?.unwrap_or_default();
     if let Some(wrap) = &wrap {
         let sane = (1..=16).contains(&wrap.actions) && wrap.tried.len() < wrap.tries.clamp(1, 16);
-        if !sane || wrap.tries > 16 {
-            return Err(serde::de::Error::custom("wrap: actions, tries or tried is out of range"));
+        if !sane || wrap.tries > 16 || wrap.history > 16 || past.len() > wrap.history {
+            return Err(serde::de::Error::custom("wrap: actions, tries, tried or history is out of range"));
         }
     }
-    Ok(wrap)
+    Ok(wrap.map(|wrap| (wrap, past)))
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{seed, settings, start};
-use eyas_gym::{Game, Pool, registry};
+use eyas_gym::{Ahead, Game, Pool, Status, registry};
 
 /// Four slots of every environment.
 fn slots() -> Vec<Box<dyn Game>> {
@@ -81,4 +81,31 @@ fn an_answer_steps_its_own_slot_and_nothing_else() {
     }
     let (step, error) = results[2].clone().unwrap();
     assert!(!step.legal && error.is_some());
+}
+
+#[test]
+fn slots_are_moved_on_alike_by_any_number_of_threads() {
+    let forward = |threads, how| {
+        let mut pool = Pool::new(slots(), threads).unwrap();
+        let made = pool.fast_forward(3, how);
+        assert!(pool.slots().iter().all(|slot| slot.status() == Status::Running));
+        let states = pool.slots().iter().map(|slot| slot.snapshot().unwrap());
+        (made, states.collect::<Vec<_>>())
+    };
+    for how in [Ahead::Oracle, Ahead::Random(seed(7))] {
+        let one = forward(1, how);
+        assert_eq!(one, forward(3, how));
+        assert!(one.0.contains(&3), "no game went on for three moves");
+    }
+    assert_ne!(forward(1, Ahead::Random(seed(7))).1, forward(1, Ahead::Random(seed(8))).1);
+}
+
+#[test]
+fn frames_are_handed_on_in_the_order_of_the_slots() {
+    let pool = Pool::new(slots(), 3).unwrap();
+    let drawn = pool.render_with(|index, frames| (index, frames.len(), frames[0].image.id()));
+    for (index, (at, count, id)) in drawn.into_iter().enumerate() {
+        let frames = pool.slots()[index].frames();
+        assert_eq!((at, count, id), (index, frames.len(), frames[0].image.id()));
+    }
 }

@@ -112,3 +112,28 @@ fn an_episode_can_begin_further_on() {
     assert!(made < 8 && lake.status() == Status::Running);
     assert_ne!(lake.fork().step(&lake.oracle()).unwrap().status, Status::Running);
 }
+
+#[test]
+fn earlier_pictures_come_first() {
+    let mut with = game("frozen-lake", 1, &[("history", KnobValue::Int(2))]);
+    assert!(with.rules().ends_with("The pictures of up to 2 turns before come first."), "{}", with.rules());
+    let mut shown = vec![with.render().id()];
+    for _ in 0..3 {
+        let frames: Vec<_> = with.frames().iter().map(|f| f.image.id()).collect();
+        assert_eq!(frames, shown[shown.len().saturating_sub(3)..]);
+        // A state that is read back shows the same, and goes on alike.
+        let mut copy = find("frozen-lake").unwrap().restore(with.snapshot().unwrap()).unwrap();
+        assert_eq!(copy.frames(), with.frames());
+        let action = with.oracle();
+        assert_eq!(copy.step(&action).unwrap(), with.step(&action).unwrap());
+        assert_eq!(copy.snapshot().unwrap(), with.snapshot().unwrap());
+        shown.push(with.render().id());
+        if with.status() != Status::Running {
+            break;
+        }
+    }
+    assert!(shown.len() > 2);
+    let mut broken = with.snapshot().unwrap();
+    broken["@past"] = serde_json::json!([1]);
+    assert!(find("frozen-lake").unwrap().restore(broken).is_err());
+}

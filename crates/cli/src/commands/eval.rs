@@ -8,13 +8,13 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use eyas_core::Seed;
 use eyas_eval::{EvalConfig, EvalEnv, Evaluation, evaluate};
-use eyas_gym::{EnvEntry, find, registry};
+use eyas_gym::{EnvEntry, Preset, find, registry};
 use eyas_rollout::Agent;
 use serde_json::{Value, json};
 
 use super::columns::write_columns;
 use super::open::open_model;
-use super::play_knobs::knobs;
+use super::play_knobs::{knobs, preset};
 use super::response_args::EpisodeArgs;
 use crate::progress::Progress;
 
@@ -33,6 +33,9 @@ pub(crate) struct EvalArgs {
     /// The environments, by id, or `all` of them; may be repeated
     #[arg(long = "env", value_name = "ID", required = true, value_delimiter = ',')]
     envs: Vec<String>,
+    /// Where the difficulty dial of all environments stands; knobs given with --set go over it
+    #[arg(long, value_parser = ["easy", "medium", "hard"])]
+    preset: Option<String>,
     /// Turn a knob of one of the environments; may be repeated
     #[arg(long = "set", value_name = "ENV.KNOB=VALUE")]
     sets: Vec<String>,
@@ -60,7 +63,7 @@ pub(crate) struct EvalArgs {
 /// When an environment, a knob or the model is refused.
 pub(crate) fn run(args: &EvalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let rollout = args.episode.config()?;
-    let envs = environments(&args.envs, &args.sets)?;
+    let envs = environments(&args.envs, &args.sets, preset(args.preset.as_deref()))?;
     let model = open_model(&args.model)?;
     let config = EvalConfig {
         episodes: args.episodes,
@@ -92,7 +95,7 @@ pub(crate) fn run(args: &EvalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 /// The chosen environments with their knobs.
-fn environments(ids: &[String], sets: &[String]) -> anyhow::Result<Vec<EvalEnv>> {
+fn environments(ids: &[String], sets: &[String], preset: Option<Preset>) -> anyhow::Result<Vec<EvalEnv>> {
     let entries: Vec<EnvEntry> = match ids {
         [all] if all == "all" => registry(),
         ids => ids.iter().map(|id| find(id)).collect::<Result<_, _>>()?,
@@ -117,7 +120,7 @@ fn environments(ids: &[String], sets: &[String]) -> anyhow::Result<Vec<EvalEnv>>
     }
     let envs = entries.iter().zip(words).map(|(entry, words)| {
         let id = entry.spec.id.to_string();
-        Ok(EvalEnv { name: id.clone(), id, knobs: knobs(entry, &words)? })
+        Ok(EvalEnv { name: id.clone(), id, knobs: knobs(entry, &words, preset)? })
     });
     envs.collect()
 }
@@ -182,7 +185,7 @@ mod tests {
 
     fn chosen(ids: &[&str], sets: &[&str]) -> anyhow::Result<Vec<EvalEnv>> {
         let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-        environments(&words(ids), &words(sets))
+        environments(&words(ids), &words(sets), None)
     }
 
     #[test]

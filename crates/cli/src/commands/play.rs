@@ -43,6 +43,9 @@ pub(crate) struct PlayArgs {
     /// Turn a knob; may be repeated (`eyas gym show ENV` lists the knobs)
     #[arg(long = "set", value_name = "KNOB=VALUE")]
     set: Vec<String>,
+    /// Where the difficulty dial stands; knobs given with --set go over it
+    #[arg(long, value_parser = ["easy", "medium", "hard"])]
+    preset: Option<String>,
     /// Who plays: human, random, oracle, or the folder of a model
     #[arg(long, default_value = "human", value_name = "human|random|oracle|PATH")]
     policy: String,
@@ -99,7 +102,11 @@ impl PlayArgs {
     /// # Errors
     /// When the environment or a knob is refused.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        play_knobs::knobs(&find(&self.env)?, &self.set).map(drop)
+        play_knobs::knobs(&find(&self.env)?, &self.set, self.preset()).map(drop)
+    }
+
+    fn preset(&self) -> Option<eyas_gym::Preset> {
+        play_knobs::preset(self.preset.as_deref())
     }
 }
 
@@ -165,7 +172,7 @@ pub(crate) fn run(
     mut model: Option<&mut ModelPolicy<'_>>,
 ) -> anyhow::Result<()> {
     let entry = find(&args.env)?;
-    let knobs = play_knobs::knobs(&entry, &args.set)?;
+    let knobs = play_knobs::knobs(&entry, &args.set, args.preset())?;
     let policy = args.policy();
     check_policy(&policy, args.json, model.is_some())?;
     let mut frames = Frames::new(args.frames.as_deref(), args.gif.as_deref(), args.scale)?;

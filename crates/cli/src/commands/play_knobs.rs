@@ -3,26 +3,43 @@
 use std::collections::BTreeMap;
 
 use anyhow::{anyhow, bail};
-use eyas_gym::{EnvEntry, KnobKind, KnobSpec, KnobValue, Knobs};
+use eyas_gym::{Difficulty, EnvEntry, KnobKind, KnobSpec, KnobValue, Knobs, Preset, common_knobs};
 
 /// Reads the `knob=value` words and checks them against the environment's knobs. A knob that is given
 /// twice takes its last value.
 ///
 /// # Errors
 /// When a word has no `=`, or the environment refuses the knob or its value.
-pub(crate) fn knobs(entry: &EnvEntry, words: &[String]) -> anyhow::Result<Knobs> {
+pub(crate) fn knobs(entry: &EnvEntry, words: &[String], preset: Option<Preset>) -> anyhow::Result<Knobs> {
+    let given = given(entry, words)?;
+    let knobs = match preset {
+        Some(preset) => entry.knobs_at(&Difficulty::Preset(preset), &given),
+        None => entry.knobs(&given),
+    };
+    knobs.map_err(|error| anyhow!("{error}\nhint: `eyas gym show {}` lists the knobs", entry.spec.id))
+}
+
+/// Reads the words; the environment has not checked them yet.
+///
+/// # Errors
+/// When a word has no `=`.
+pub(crate) fn given(entry: &EnvEntry, words: &[String]) -> anyhow::Result<BTreeMap<String, KnobValue>> {
+    let common = common_knobs();
     let mut given = BTreeMap::new();
     for word in words {
         let Some((name, text)) = word.split_once('=') else {
             bail!("--set {word:?} is not knob=value\nhint: for example --set size=5");
         };
         let (name, text) = (name.trim(), text.trim());
-        let spec = entry.spec.knobs.iter().find(|k| k.name == name);
+        let spec = entry.spec.knobs.iter().chain(&common).find(|k| k.name == name);
         given.insert(name.to_string(), value(spec, text));
     }
-    entry
-        .knobs(&given)
-        .map_err(|error| anyhow!("{error}\nhint: `eyas gym show {}` lists the knobs", entry.spec.id))
+    Ok(given)
+}
+
+/// The preset called `name`.
+pub(crate) fn preset(name: Option<&str>) -> Option<Preset> {
+    Preset::ALL.into_iter().find(|p| name == Some(p.name()))
 }
 
 /// The text as what the knob wants where it can be read so; otherwise as a word, which the
@@ -44,7 +61,7 @@ mod tests {
 
     fn set(env: &str, words: &[&str]) -> anyhow::Result<Knobs> {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        knobs(&find(env).unwrap(), &words)
+        knobs(&find(env).unwrap(), &words, None)
     }
 
     #[test]
@@ -52,6 +69,10 @@ mod tests {
         let knobs = set("frozen-lake", &["size=5", " slippery = 1 ", "size=6"]).unwrap();
         assert_eq!((knobs.size("size"), knobs.float("slippery")), (6, 1.0));
         assert_eq!(set("frozen-lake", &[]).unwrap().size("size"), 4);
+        // Those that every environment has, too; and over a preset.
+        assert_eq!(set("frozen-lake", &["history=2", "noise=0.1"]).unwrap().size("history"), 2);
+        let hard = knobs(&find("2048").unwrap(), &["tile_px=30".into()], preset(Some("hard"))).unwrap();
+        assert_eq!((hard.size("size"), hard.size("tile_px")), (5, 30));
     }
 
     #[test]

@@ -7,14 +7,18 @@ use std::time::Instant;
 
 use clap::Args;
 use eyas_core::Seed;
-use eyas_gym::{Difficulty, EnvEntry, Game, Knobs, Preset, Status, find, registry};
+use eyas_gym::{
+    Difficulty, EnvEntry, Game, KnobError, KnobKind, KnobValue, Knobs, Pool, Status, find, registry,
+};
 use serde::Serialize;
 
-use super::super::columns::write_columns;
+use super::super::{columns::write_columns, play_knobs};
 
 /// Episodes that are prepared, and played again and again.
 const SCRIPTS: u64 = 200;
 const RESETS: u64 = 300;
+/// Slots of a pool.
+const POOL: usize = 2000;
 
 /// Arguments of `eyas gym bench`.
 #[derive(Args, Debug)]
@@ -24,6 +28,15 @@ pub(crate) struct BenchArgs {
     /// Where the difficulty dial stands: easy, medium, hard; the default knobs when left out
     #[arg(long, value_parser = ["easy", "medium", "hard"])]
     preset: Option<String>,
+    /// Turn a knob of the environments; may be repeated
+    #[arg(long = "set", value_name = "KNOB=VALUE")]
+    set: Vec<String>,
+    /// Draw at the size that comes nearest to SIDE by SIDE pixels, by the knobs that count pixels
+    #[arg(long, value_name = "SIDE")]
+    side: Option<u32>,
+    /// Measure a pool of slots of all these environments together, with one thread and with two
+    #[arg(long)]
+    pool: bool,
     /// Seconds to spend on each measurement
     #[arg(long, default_value_t = 0.3)]
     seconds: f64,
@@ -48,6 +61,16 @@ struct Speed {
     reset_p99_millis: f64,
 }
 
+/// Speeds of a pool with one thread and with two.
+#[derive(Debug, Serialize)]
+struct PoolSpeed {
+    slots: usize,
+    steps_per_sec: [f64; 2],
+    steps_ratio: f64,
+    frames_per_sec: [f64; 2],
+    frames_ratio: f64,
+}
+
 pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     anyhow::ensure!(args.seconds > 0.0, "--seconds {}\nhint: give a number above 0", args.seconds);
     let entries: Vec<EnvEntry> = match args.env.as_slice() {
@@ -55,13 +78,25 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         ids => ids.iter().map(|id| find(id)).collect::<Result<_, _>>()?,
     };
     let mut speeds = Vec::new();
+    let preset = play_knobs::preset(args.preset.as_deref());
+    let mut chosen = Vec::new();
     for entry in &entries {
-        let preset = Preset::ALL.into_iter().find(|p| args.preset.as_deref() == Some(p.name()));
-        let knobs = match preset {
-            Some(preset) => entry.knobs_at(&Difficulty::Preset(preset), &BTreeMap::new())?,
-            None => entry.knobs(&BTreeMap::new())?,
+        let given = play_knobs::given(entry, &args.set)?;
+        let knobs = |given: &BTreeMap<String, KnobValue>| match preset {
+            Some(preset) => entry.knobs_at(&Difficulty::Preset(preset), given),
+            None => entry.knobs(given),
         };
-        speeds.push(measure(entry, &knobs, args.seconds)?);
+        let knobs = match args.side {
+            Some(side) => sized(entry, side, &given, knobs)?,
+            None => knobs(&given)?,
+        };
+        chosen.push((entry, knobs));
+    }
+    if args.pool {
+        return pool(&chosen, args, out);
+    }
+    for (entry, knobs) in &chosen {
+        speeds.push(measure(entry, knobs, args.seconds)?);
     }
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&speeds)?)?;
@@ -81,6 +116,96 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
             format!("{:.3}", s.reset_p99_millis),
         ]
     }));
+    Ok(write_columns(&rows, "", out)?)
+}
+
+/// The knobs under which pictures come nearest to `side` × `side` pixels in area, turning one knob that
+/// counts pixels.
+fn sized(
+    entry: &EnvEntry,
+    side: u32,
+    given: &BTreeMap<String, KnobValue>,
+    resolve: impl Fn(&BTreeMap<String, KnobValue>) -> Result<Knobs, KnobError>,
+) -> anyhow::Result<Knobs> {
+    let area = |knobs: &Knobs| -> anyhow::Result<f64> {
+        let image = entry.reset(Seed::new(0), knobs)?.render();
+        Ok(f64::from(image.width()) * f64::from(image.height()))
+    };
+    let wanted = f64::from(side).powi(2);
+    let mut best = resolve(given)?;
+    let mut least = (area(&best)? / wanted).ln().abs();
+    for knob in entry.spec.knobs.iter().filter(|k| k.name.ends_with("_px") && !given.contains_key(k.name)) {
+        let KnobKind::Int { min, max, .. } = knob.kind else { continue };
+        for value in min..=max.min(1024) {
+            let mut tried = given.clone();
+            tried.insert(knob.name.into(), KnobValue::Int(value));
+            // A value may not go together with the other knobs.
+            let Ok(knobs) = resolve(&tried) else { continue };
+            let Ok(far) = area(&knobs).map(|a| (a / wanted).ln().abs()) else { continue };
+            if far < least {
+                (best, least) = (knobs, far);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// Steps a second of a pool, with one thread and with two.
+fn pool(chosen: &[(&EnvEntry, Knobs)], args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let seed = Seed::new(0).split("gym-bench-pool", 0);
+    let each = (POOL / chosen.len().max(1)).max(1);
+    let mut scripts = Vec::new();
+    for (number, (entry, knobs)) in chosen.iter().enumerate() {
+        for i in 0..each {
+            let seed = seed.split("slot", (number * each + i) as u64);
+            scripts.push(script(entry.reset(seed, knobs)?, seed.split("answers", 0)));
+        }
+    }
+    let longest = scripts.iter().map(|s| s.answers.len()).max().unwrap_or(0);
+    let mut rates = Vec::new();
+    for threads in [1, 2] {
+        let mut steps = 0usize;
+        let seconds = repeat_result(args.seconds, || {
+            let slots = scripts.iter().map(|s| s.start.fork()).collect();
+            let mut pool = Pool::new(slots, threads)?;
+            let clock = Instant::now();
+            for turn in 0..longest {
+                let answers: Vec<_> =
+                    scripts.iter().map(|s| s.answers.get(turn).map(String::as_str)).collect();
+                steps += answers.iter().flatten().count();
+                black_box(pool.step(&answers));
+            }
+            Ok(clock.elapsed().as_secs_f64())
+        })?;
+        let pool = Pool::new(scripts.iter().map(|s| s.start.fork()).collect(), threads)?;
+        let mut frames = 0usize;
+        let drawing = repeat(args.seconds, || {
+            let clock = Instant::now();
+            frames += black_box(pool.render()).len();
+            clock.elapsed().as_secs_f64()
+        });
+        rates.push((steps as f64 / seconds, frames as f64 / drawing));
+    }
+    let [(one, drawn_one), (two, drawn_two)] = rates[..] else { return Ok(()) };
+    let report = PoolSpeed {
+        slots: scripts.len(),
+        steps_per_sec: [one, two],
+        steps_ratio: two / one,
+        frames_per_sec: [drawn_one, drawn_two],
+        frames_ratio: drawn_two / drawn_one,
+    };
+    if args.json {
+        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?);
+    }
+    let row = |what: &str, [one, two]: [f64; 2], ratio: f64| {
+        [what.to_string(), format!("{one:.0}"), format!("{two:.0}"), format!("{ratio:.2}")]
+    };
+    let head = [format!("{} slots", report.slots), "1 thread".into(), "2 threads".into(), "ratio".into()];
+    let rows = [
+        head,
+        row("steps/s", report.steps_per_sec, report.steps_ratio),
+        row("pictures/s", report.frames_per_sec, report.frames_ratio),
+    ];
     Ok(write_columns(&rows, "", out)?)
 }
 
@@ -148,6 +273,15 @@ fn measure(entry: &EnvEntry, knobs: &Knobs, seconds: f64) -> anyhow::Result<Spee
         reset_median_millis: resets[resets.len() / 2],
         reset_p99_millis: resets[resets.len() * 99 / 100],
     })
+}
+
+/// As [`repeat`], for work that may fail.
+fn repeat_result(seconds: f64, mut work: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
+    let mut total = 0.0;
+    while total < seconds {
+        total += work()?.max(1e-9);
+    }
+    Ok(total)
 }
 
 /// Calls `work`, which gives the seconds it took, until they add up to `seconds`; gives their sum.

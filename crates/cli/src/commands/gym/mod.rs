@@ -51,7 +51,8 @@ enum GymCommand {
     )]
     Gallery(gallery::GalleryArgs),
     /// Measure steps, pictures, forks and resets a second, on one core
-    #[command(after_help = "Example:\n  eyas gym bench\n  eyas gym bench 2048 --preset hard --json")]
+    #[command(after_help = "Example:\n  eyas gym bench\n  eyas gym bench 2048 --preset hard --json\n  \
+        eyas gym bench --side 224\n  eyas gym bench --pool")]
     Bench(bench::BenchArgs),
     /// Measure random play and the oracle at every preset
     #[command(after_help = "Example:\n  eyas gym references 2048\n  \
@@ -75,6 +76,9 @@ pub(crate) struct ListArgs {
     /// Print a JSON array instead of a table
     #[arg(long)]
     json: bool,
+    /// Print a Markdown table with grammars, oracles and reference scores
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
 /// Arguments of `eyas gym show`.
@@ -116,6 +120,9 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(());
     }
+    if args.markdown {
+        return Ok(out.write_all(markdown(&entries).as_bytes())?);
+    }
     let mut rows = vec![["id", "group", "title", "axes", "knobs"].map(String::from)];
     rows.extend(entries.iter().map(|e| {
         let knobs = e.spec.knobs.len().to_string();
@@ -123,6 +130,33 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         [id, e.spec.group.name().to_string(), title, axes(e.spec).join(", "), knobs]
     }));
     Ok(write_columns(&rows, "", out)?)
+}
+
+/// One row for each environment: what it is, how it is answered, and what random play and the oracle score.
+fn markdown(entries: &[EnvEntry]) -> String {
+    let mut text = String::from(
+        "| environment | what it is | answer | axes | oracle | random → oracle: easy, medium, hard | after |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for entry in entries {
+        let spec = entry.spec;
+        let scores = Preset::ALL.map(|preset| {
+            let stored = stored_reference(spec.id, preset);
+            stored.map_or("–".into(), |r| format!("{:.2} → {:.2}", r.random, r.oracle))
+        });
+        let plain = |text: &str| text.replace('|', "\\|").replace('<', "\\<");
+        text += &format!(
+            "| `{}` | {} | {} | {} | {} | {} | {} |\n",
+            spec.id,
+            plain(spec.summary),
+            plain(spec.grammar),
+            axes(spec).join(", "),
+            plain(spec.oracle),
+            scores.join(", "),
+            plain(spec.source),
+        );
+    }
+    text
 }
 
 fn show(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<()> {

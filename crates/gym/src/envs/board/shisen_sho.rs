@@ -1,5 +1,6 @@
 //! Shisen-Sho: take away pairs of equal tiles that a path with at most two turns connects.
 
+mod things;
 pub(crate) mod tiles;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
@@ -31,6 +32,15 @@ const KNOBS: &[KnobSpec] = &[
         .dialled_by(4.0, 8.0, 2.0),
     KnobSpec::int("colours", Axis::Perception, 2, 8, 6, "colours that tiles may have").dialled(3.0, 8.0),
     KnobSpec::int("shapes", Axis::Perception, 2, 6, 6, "shapes that tiles may have").dialled(3.0, 6.0),
+    KnobSpec::int(
+        "classes",
+        Axis::Perception,
+        0,
+        10,
+        0,
+        "0: coloured shapes, of which equal ones match; else classes of drawn things, of which any two \
+              of one class match, however they look",
+    ),
     KnobSpec::int("tile_px", Axis::Perception, 14, 112, 28, "side of a tile in pixels"),
     KnobSpec::int("turns", Axis::Horizon, 1, 1000, 1, "attempts in an episode").dialled(1.0, 4.0),
     KnobSpec::flag("border_paths", Axis::Reasoning, true, "paths may run round the outside of the board"),
@@ -107,7 +117,10 @@ impl Env for ShisenSho {
             let detail = format!("removed = {removed} leaves none of the {pairs} pairs of size = {size}");
             return Err(conflict(SPEC.id, detail));
         }
-        let kinds = Tile::all(knobs.size("colours"), knobs.size("shapes"));
+        let kinds = match knobs.size("classes") {
+            0 => Tile::all(knobs.size("colours"), knobs.size("shapes")),
+            classes => Tile::things(classes),
+        };
         let border_paths = knobs.flag("border_paths");
         let (board, rng) = playable_board(seed, size, &kinds, removed, border_paths);
         Ok(Self {
@@ -117,15 +130,18 @@ impl Env for ShisenSho {
             turns: knobs.size("turns") as u32,
             matches: 0,
             outcome: None,
-            look: Look::from_knobs(knobs),
+            look: Look::from_knobs(knobs)
+                .with_pictures(seed.split("pictures", 0).rng().below(1 << 30) as u64),
             rng,
         })
     }
 
     fn rules(&self) -> String {
         let border = if self.border_paths { " or around the board" } else { "" };
+        let by_class = self.board.cells().iter().any(|tile| tile.is_thing());
+        let equal = if by_class { "tiles that show the same kind of thing," } else { "equal tiles" };
         format!(
-            "Pick two equal tiles joined by a path with at most two turns through empty cells{border}. \
+            "Pick two {equal} joined by a path with at most two turns through empty cells{border}. \
              Cells are row,col from 0 at the top-left."
         )
     }

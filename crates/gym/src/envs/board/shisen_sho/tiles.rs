@@ -1,10 +1,11 @@
-//! Boards of coloured shapes and actions that name two cells, shared by the tile games.
+//! Boards of coloured shapes or drawn things, and actions that name two cells, shared by the tile games.
 
 use std::fmt;
 
 use eyas_core::{Image, Rng};
 use serde::{Deserialize, Serialize};
 
+use super::things;
 use crate::draw::{Canvas, DARK, GRAY, LIGHT, PALETTE, Shape};
 use crate::{Cell, KnobError, Knobs, ParseError, Perception};
 
@@ -60,10 +61,21 @@ impl CellPair {
     }
 }
 
-/// A coloured shape, or nothing.
+/// A coloured shape, a class of drawn things, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub(crate) struct Tile(u8);
+
+/// What is to be drawn for a tile.
+enum Face {
+    /// Index into the palette, and shape.
+    Shape(usize, Shape),
+    /// Index into the classes of things.
+    Thing(usize),
+}
+
+/// The codes of coloured shapes come first, those of things after them.
+const SHAPES: usize = PALETTE.len() * Shape::ALL.len();
 
 impl Tile {
     /// No tile.
@@ -80,15 +92,27 @@ impl Tile {
         (0..colors).flat_map(|color| (0..shapes).map(move |shape| Self::new(color, shape))).collect()
     }
 
+    /// The first `count` classes of things.
+    pub(crate) fn things(count: usize) -> Vec<Self> {
+        (0..count.min(things::CLASSES.len())).map(|class| Self((1 + SHAPES + class) as u8)).collect()
+    }
+
     /// True when there is no tile.
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Index into the palette and shape.
-    fn look(self) -> Option<(usize, Shape)> {
+    /// True for a class of things.
+    pub(crate) fn is_thing(self) -> bool {
+        usize::from(self.0) > SHAPES
+    }
+
+    fn face(self) -> Option<Face> {
         let index = usize::from(self.0.checked_sub(1)?);
-        Some((index / Shape::ALL.len(), Shape::ALL[index % Shape::ALL.len()]))
+        Some(match index.checked_sub(SHAPES) {
+            Some(class) => Face::Thing(class.min(things::CLASSES.len() - 1)),
+            None => Face::Shape(index / Shape::ALL.len(), Shape::ALL[index % Shape::ALL.len()]),
+        })
     }
 }
 
@@ -96,7 +120,7 @@ impl TryFrom<u8> for Tile {
     type Error = String;
 
     fn try_from(code: u8) -> Result<Self, String> {
-        if usize::from(code) <= PALETTE.len() * Shape::ALL.len() {
+        if usize::from(code) <= SHAPES + things::CLASSES.len() {
             Ok(Self(code))
         } else {
             Err(format!("there is no tile {code}"))
@@ -110,11 +134,12 @@ impl From<Tile> for u8 {
     }
 }
 
-/// One word: colour and shape, `-` for nothing.
+/// One word: colour and shape, or the class of the thing; `-` for nothing.
 impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.look() {
-            Some((color, shape)) => write!(f, "{}{}", PALETTE[color].0, shape.name()),
+        match self.face() {
+            Some(Face::Shape(color, shape)) => write!(f, "{}{}", PALETTE[color].0, shape.name()),
+            Some(Face::Thing(class)) => f.write_str(things::CLASSES[class]),
             None => f.write_str("-"),
         }
     }
@@ -214,6 +239,9 @@ pub(crate) struct Look {
     tile_px: u32,
     grid: bool,
     dark: bool,
+    /// Which pictures of things are shown: one of their own for every cell.
+    #[serde(default)]
+    pictures: u64,
 }
 
 impl Look {
@@ -223,7 +251,13 @@ impl Look {
             tile_px: knobs.size("tile_px") as u32,
             grid: knobs.flag("grid"),
             dark: knobs.choice("background") == "dark",
+            pictures: 0,
         }
+    }
+
+    /// With pictures of things chosen by `number`.
+    pub(crate) fn with_pictures(self, number: u64) -> Self {
+        Self { pictures: number, ..self }
     }
 
     /// The picture of `board`; cell (0, 0) is at the top left, no margin.
@@ -234,14 +268,22 @@ impl Look {
         let corner = |index: usize| ((index % board.size) as u32 * px, (index / board.size) as u32 * px);
         for (index, tile) in board.cells().iter().enumerate() {
             let (x, y) = corner(index);
-            // Shapes cost far more than copies, and equal tiles look alike wherever they are.
-            if let Some(twin) = board.cells[..index].iter().position(|other| other == tile) {
+            let face = tile.face();
+            // Shapes cost far more than copies, and equal ones look alike wherever they are.
+            let twin = board.cells[..index].iter().position(|other| other == tile);
+            if let Some(twin) = twin.filter(|_| !matches!(face, Some(Face::Thing(_)))) {
                 canvas.copy_rect(corner(twin), (px, px), (x, y));
                 continue;
             }
-            if let Some((color, shape)) = tile.look() {
-                let (size, half) = (px as f32 * 0.78, px as f32 / 2.0);
-                canvas.shape(shape, x as f32 + half, y as f32 + half, size, PALETTE[color].1);
+            match face {
+                Some(Face::Shape(color, shape)) => {
+                    let (size, half) = (px as f32 * 0.78, px as f32 / 2.0);
+                    canvas.shape(shape, x as f32 + half, y as f32 + half, size, PALETTE[color].1);
+                }
+                Some(Face::Thing(class)) => {
+                    things::draw(&mut canvas, class, self.pictures.wrapping_add(index as u64), (x, y), px);
+                }
+                None => {}
             }
             if self.grid {
                 canvas.fill_rect(x as i32, y as i32, px, 1, GRAY);
@@ -317,8 +359,9 @@ mod tests {
 
     #[test]
     fn tiles_have_names_of_their_own() {
-        let names: std::collections::BTreeSet<String> = Tile::all(8, 6).iter().map(Tile::to_string).collect();
-        assert_eq!(names.len(), 48);
+        let tiles = [Tile::all(8, 6), Tile::things(10)].concat();
+        let names: std::collections::BTreeSet<String> = tiles.iter().map(Tile::to_string).collect();
+        assert_eq!(names.len(), 58);
         assert!(names.contains("RedStar") && names.contains("BrownCircle"));
         assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_alphabetic())));
         assert_eq!(Tile::EMPTY.to_string(), "-");
@@ -326,8 +369,8 @@ mod tests {
 
     #[test]
     fn broken_boards_are_refused() {
-        assert!(serde_json::from_str::<Tiles>(r#"{"size":2,"cells":[0,1,48,3]}"#).is_ok());
-        assert!(serde_json::from_str::<Tiles>(r#"{"size":2,"cells":[0,1,49,3]}"#).is_err());
+        assert!(serde_json::from_str::<Tiles>(r#"{"size":2,"cells":[0,1,58,3]}"#).is_ok());
+        assert!(serde_json::from_str::<Tiles>(r#"{"size":2,"cells":[0,1,59,3]}"#).is_err());
         assert!(serde_json::from_str::<Tiles>(r#"{"size":2,"cells":[0,1,2]}"#).is_err());
     }
 }
