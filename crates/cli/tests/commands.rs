@@ -37,6 +37,27 @@ fn every_command_has_help_with_an_example() {
 }
 
 #[test]
+fn the_table_of_environments_is_up_to_date() {
+    let dir = folder("gym-table");
+    let table = done(&dir, &["gym", "list", "--markdown"]).out;
+    let stored = include_str!("../../../docs/environments.md");
+    assert!(stored.ends_with(&table), "write `eyas gym list --markdown` into docs/environments.md");
+    let sheet = done(&dir, &["gym", "gallery", "sheet.png", "--env", "2048", "--env", "maze", "--sheet"]).out;
+    assert!(sheet.contains("2 environments"), "{sheet}");
+}
+
+#[test]
+fn gym_bench_measures_at_a_size_and_of_a_pool() {
+    let dir = folder("gym-bench");
+    let quick = ["gym", "bench", "maze", "--seconds", "0.01", "--json"];
+    let speeds = done(&dir, &[&quick[..], &["--side", "224", "--set", "size=4"]].concat()).json();
+    assert_eq!((&speeds[0]["width"], &speeds[0]["height"]), (&json!(224), &json!(224)));
+    assert!(speeds[0]["steps_per_sec"].as_f64().is_some_and(|v| v > 0.0), "{speeds}");
+    let pool = done(&dir, &[&quick[..], &["--pool"]].concat()).json();
+    assert!(pool["steps_ratio"].as_f64().is_some_and(|v| v > 0.0), "{pool}");
+}
+
+#[test]
 fn bench_measures_every_part() {
     let dir = folder("bench");
     let small =

@@ -71,7 +71,8 @@ mod tests {
         assert_eq!(set("frozen-lake", &[]).unwrap().size("size"), 4);
         // Those that every environment has, too; and over a preset.
         assert_eq!(set("frozen-lake", &["history=2", "noise=0.1"]).unwrap().size("history"), 2);
-        let hard = knobs(&find("2048").unwrap(), &["tile_px=30".into()], preset(Some("hard"))).unwrap();
+        let hard =
+            super::knobs(&find("2048").unwrap(), &["tile_px=30".into()], preset(Some("hard"))).unwrap();
         assert_eq!((hard.size("size"), hard.size("tile_px")), (5, 30));
     }
 

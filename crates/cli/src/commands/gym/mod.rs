@@ -47,7 +47,8 @@ enum GymCommand {
     /// One HTML file that needs nothing else: pictures, what the oracle does, knobs and where the difficulty
     /// dial moves them, reference scores.
     #[command(
-        after_help = "Example:\n  eyas gym gallery\n  eyas gym gallery boards.html --env 2048 --env sokoban"
+        after_help = "Example:\n  eyas gym gallery\n  eyas gym gallery boards.html --env 2048 --env sokoban\n  \
+            eyas gym gallery --sheet gym.png"
     )]
     Gallery(gallery::GalleryArgs),
     /// Measure steps, pictures, forks and resets a second, on one core
@@ -275,7 +276,7 @@ mod tests {
     }
 
     fn everything() -> ListArgs {
-        ListArgs { group: None, axis: None, multi_agent: false, json: false }
+        ListArgs { group: None, axis: None, multi_agent: false, json: false, markdown: false }
     }
 
     #[test]
