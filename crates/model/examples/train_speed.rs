@@ -15,16 +15,7 @@ use eyas_model::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let named = SpecialTokens {
-        endoftext: 0,
-        im_start: 1,
-        im_end: 2,
-        vision_start: 3,
-        vision_end: 4,
-        image_pad: 5,
-        video_pad: 6,
-    };
-    let config = Qwen25VlConfig::tiny(1024, &named)?;
+    let config = Qwen25VlConfig::tiny(1024, &SpecialTokens::FIRST)?;
     let mut rng = Seed::new(1).rng();
     let values: BTreeMap<String, Vec<f32>> = config
         .tensor_shapes()

@@ -69,7 +69,8 @@ impl ParamInfo {
         Self { name, doc, kind: ParamKind::Text { default } }
     }
 
-    fn default(&self) -> ParamValue {
+    /// The value when none is given.
+    pub fn default(&self) -> ParamValue {
         match self.kind {
             ParamKind::Number { default, .. } => ParamValue::Number(default),
             ParamKind::Choice { options } => ParamValue::Text(options.first().copied().unwrap_or("").into()),

@@ -19,6 +19,7 @@ mod play_terminal;
 mod recipe;
 mod recipe_list;
 mod response_args;
+mod reward;
 mod score;
 mod train;
 
@@ -50,6 +51,7 @@ enum Command {
     Chat(chat::ChatArgs),
     Score(score::ScoreArgs),
     Gym(gym::GymArgs),
+    Reward(reward::RewardArgs),
     Recipe(recipe::RecipeArgs),
     Model(model::ModelArgs),
     Bench(bench::BenchArgs),
@@ -68,6 +70,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Chat(args) => chat::run(&args, &mut out),
         Command::Score(args) => score::run(&args, &mut out),
         Command::Gym(args) => gym::run(&args, &mut out),
+        Command::Reward(args) => reward::run(&args, &mut out),
         Command::Recipe(args) => recipe::run(&args, &mut out),
         Command::Model(args) => model::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),

@@ -111,6 +111,19 @@ pub struct SpecialTokens {
     pub video_pad: u32,
 }
 
+impl SpecialTokens {
+    /// The ids 0 to 6, for models with random weights that no tokenizer goes with.
+    pub const FIRST: Self = Self {
+        endoftext: 0,
+        im_start: 1,
+        im_end: 2,
+        vision_start: 3,
+        vision_end: 4,
+        image_pad: 5,
+        video_pad: 6,
+    };
+}
+
 /// Text of some tokens and where each token is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {

@@ -37,16 +37,7 @@ mod tests {
 
     #[test]
     fn tiny_by_hand() {
-        let named = SpecialTokens {
-            endoftext: 0,
-            im_start: 1,
-            im_end: 2,
-            vision_start: 3,
-            vision_end: 4,
-            image_pad: 5,
-            video_pad: 6,
-        };
-        let config = Qwen25VlConfig::tiny(1000, &named).unwrap();
+        let config = Qwen25VlConfig::tiny(1000, &SpecialTokens::FIRST).unwrap();
         // 2·256² + 2·256·128 + 3·256·704 = 737,280 a layer.
         let text = Load { tokens: 10, ..Load::default() };
         assert_eq!(forward(&config, text), 2.0 * 10.0 * 4.0 * 737_280.0);

@@ -47,17 +47,8 @@ pub struct Sampling {
 
 /// A model with random weights, `width` times as wide as the tiny one.
 fn policy(config: &BenchConfig) -> Result<Policy, TrainError> {
-    let named = SpecialTokens {
-        endoftext: 0,
-        im_start: 1,
-        im_end: 2,
-        vision_start: 3,
-        vision_end: 4,
-        image_pad: 5,
-        video_pad: 6,
-    };
     let refused = |e: eyas_model::hf::ConfigError| TrainError::Listener(e.to_string());
-    let mut shape = Qwen25VlConfig::tiny(VOCAB as usize, &named).map_err(refused)?;
+    let mut shape = Qwen25VlConfig::tiny(VOCAB as usize, &SpecialTokens::FIRST).map_err(refused)?;
     let width = config.width.max(1);
     shape.text.hidden_size *= width;
     shape.text.intermediate_size *= width;

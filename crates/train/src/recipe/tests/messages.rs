@@ -217,7 +217,7 @@ fn rewards_are_checked() {
             format!("`stage.1.reward.0.weight`: {shown} is out of range: a finite number above 0")
         );
     }
-    assert!(reward("name = \"game\"\nparams = { form = \"sum\" }").contains("\"sum\" is none of"));
+    assert!(reward("name = \"game\"\nparams = { form = \"sum\" }").contains("\"sum\" does not fit"));
     let think = |text: &str| {
         let text = least_with("name = \"game\"", text);
         error_of(&format!("{text}\n[prompt]\nstyle = \"think\"\n"))

@@ -1,0 +1,128 @@
+//! `eyas reward score`: a spec of rewards on the rows of a file.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use eyas_core::Score;
+use eyas_reward::{Progress, Response, RewardSpec, Sample};
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use super::columns::{Columns, Row};
+use super::report::{self, Scored};
+
+/// Arguments of `eyas reward score`.
+#[derive(Args, Debug)]
+pub(crate) struct ScoreArgs {
+    /// The rewards, a TOML file
+    spec: PathBuf,
+    /// The responses, one JSON object a line
+    file: PathBuf,
+    /// Print one JSON object a line instead of a table
+    #[arg(long, conflicts_with = "explain")]
+    json: bool,
+    /// Print the parse and every term of each response
+    #[arg(long)]
+    explain: bool,
+}
+
+/// The spec as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpecFile {
+    #[serde(default)]
+    reward: Vec<RewardSpec>,
+    #[serde(default)]
+    columns: Columns,
+    /// Where training stands, for rewards that change on the way.
+    #[serde(default)]
+    step: u64,
+    #[serde(default)]
+    steps: u64,
+}
+
+/// Most problems that are told one by one.
+const TOLD: usize = 20;
+
+/// Runs `eyas reward score`.
+///
+/// # Errors
+/// When a file cannot be read, the spec is refused, or a line could not be read; the others are scored.
+pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let spec = read_spec(&args.spec)?;
+    let text = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
+    for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let read = std::str::from_utf8(line).map_err(|error| format!("no UTF-8: {error}"));
+        match read.and_then(|line| spec.columns.read(index + 1, line)) {
+            Ok(row) => rows.push(row),
+            Err(problem) => problems.push(format!("{}:{}: {problem}", args.file.display(), index + 1)),
+        }
+    }
+    let scored = score(&spec, &rows);
+    if args.json {
+        report::json_lines(&spec.reward, &rows, &scored, out)?;
+    } else if args.explain {
+        report::explain(&spec.reward, &rows, &scored, out)?;
+    } else {
+        report::table(&spec.reward, &scored, out)?;
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let count = problems.len();
+    problems.truncate(TOLD);
+    bail!(
+        "{count} of {} lines could not be read; the others were scored\n{}\nhint: name columns in the spec, \
+         for example [columns] response = \"text\"",
+        rows.len() + count,
+        problems.join("\n")
+    )
+}
+
+fn read_spec(path: &Path) -> anyhow::Result<SpecFile> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let spec: SpecFile =
+        toml::from_str(&text).with_context(|| format!("{} is not a spec of rewards", path.display()))?;
+    ensure!(
+        !spec.reward.is_empty(),
+        "{} names no reward\nhint: [[reward]] name = \"...\"; `eyas reward list` shows all",
+        path.display()
+    );
+    Ok(spec)
+}
+
+/// The scores of every row, in the order of the rows. Rows of one group are seen together.
+fn score(spec: &SpecFile, rows: &[Row]) -> Vec<Scored> {
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut alone = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        match &row.group {
+            Some(group) => groups.entry(group).or_default().push(index),
+            None => alone.push(vec![index]),
+        }
+    }
+    let groups: Vec<Vec<usize>> = groups.into_values().chain(alone).collect();
+    let progress = Progress { step: spec.step, steps: spec.steps };
+    let of_group = |members: &Vec<usize>| -> Vec<(usize, Vec<Score>)> {
+        let responses: Vec<Response<'_>> =
+            members.iter().map(|i| Response::parse(&rows[*i].response)).collect();
+        let samples: Vec<Sample<'_>> = members
+            .iter()
+            .zip(&responses)
+            .map(|(i, response)| Sample { response, gold: &rows[*i].gold, fields: &rows[*i].fields, progress })
+            .collect();
+        let columns: Vec<Vec<Score>> = spec.reward.iter().map(|r| r.score_samples(&samples)).collect();
+        let of = |k: usize| columns.iter().filter_map(|column| column.get(k).cloned()).collect();
+        members.iter().enumerate().map(|(k, i)| (*i, of(k))).collect()
+    };
+    let mut all: Vec<(usize, Vec<Score>)> = groups.par_iter().flat_map(of_group).collect();
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, scores)| Scored::new(&spec.reward, scores)).collect()
+}
