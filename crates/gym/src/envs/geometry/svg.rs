@@ -6,8 +6,12 @@
 
 mod likeness;
 mod markup;
+mod scene;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
@@ -15,8 +19,9 @@ use serde_json::json;
 
 use crate::draw::Rgb;
 use crate::{Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
-use likeness::likeness;
+use likeness::{Analysis, Target};
 use markup::{Element, MAX_ELEMENTS, NAMES, Refusal, color_name, draw, read, write};
+use scene::{Maker, longest};
 
 const GRAMMAR: &str = "<svg> elements </svg>, elements: <rect x y width height fill/>, <circle cx cy r fill/>, \
     <line x1 y1 x2 y2 stroke stroke-width/>, <polygon points fill/>, attributes as x=\"1\", at most 64";
@@ -69,18 +74,8 @@ const KNOBS: &[KnobSpec] = &[
     ),
 ];
 
-/// Width of a line.
-const STROKE_PX: f32 = 4.0;
-
-/// A shape is at least this large, and at least this share of it is seen.
-const LEAST_PX: i64 = 14;
-const LEAST_SEEN: f64 = 0.5;
-
 /// How many pictures are drawn before the knobs are said to contradict each other.
 const SCENE_TRIES: usize = 400;
-
-/// How many places are tried for one shape.
-const PLACE_TRIES: usize = 60;
 
 /// How many pictures [`Env::legal_actions`] samples.
 const SAMPLED: usize = 8;
@@ -147,6 +142,25 @@ pub struct Svg {
     /// Where the sampled pictures of [`Env::legal_actions`] come from.
     samples: Seed,
     outcome: Option<Outcome>,
+    #[serde(skip)]
+    target: SharedTarget,
+}
+
+/// The picture of a task as answers are compared with it: made for the first answer, so that a reset stays
+/// cheap, and shared with all forks. No part of the state, since it follows from the shapes.
+#[derive(Clone, Default)]
+struct SharedTarget(Arc<OnceLock<Target>>);
+
+impl fmt::Debug for SharedTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedTarget")
+    }
+}
+
+impl PartialEq for SharedTarget {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A state as read from a file, not yet checked.
@@ -186,151 +200,8 @@ impl TryFrom<Unchecked> for Svg {
             shapes: raw.shapes,
             samples: raw.samples,
             outcome: raw.outcome,
+            target: SharedTarget::default(),
         })
-    }
-}
-
-/// What shapes are drawn by lot from.
-struct Maker {
-    side: i64,
-    snap: i64,
-    theme: Theme,
-    kinds: Kinds,
-    colors: usize,
-    /// The longest side of a shape.
-    most: i64,
-}
-
-impl Maker {
-    /// A coordinate between `low` and `high` on the lattice.
-    fn place(&self, low: i64, high: i64, rng: &mut Rng) -> i64 {
-        let (first, last) = ((low + self.snap - 1).div_euclid(self.snap), high.div_euclid(self.snap));
-        rng.between(first, last) * self.snap
-    }
-
-    /// A length of at most `most`.
-    fn size(&self, most: i64, rng: &mut Rng) -> i64 {
-        self.place(LEAST_PX, most.max(LEAST_PX + self.snap), rng)
-    }
-
-    fn shape(&self, rng: &mut Rng) -> Element {
-        let kinds = match self.kinds {
-            Kinds::Rect => 1,
-            Kinds::Basic => 2,
-            Kinds::All => 4,
-        };
-        let color = self.theme.color(rng.below(self.colors));
-        let (side, half) = (self.side, self.most);
-        match rng.below(kinds) {
-            0 => {
-                let (width, height) = (self.size(half, rng), self.size(half, rng));
-                let (x, y) = (self.place(0, side - width, rng), self.place(0, side - height, rng));
-                let [x, y, width, height] = [x, y, width, height].map(|v| v as f32);
-                Element::Rect { x, y, width, height, fill: color }
-            }
-            1 => {
-                let r = self.size(half / 2, rng);
-                let (cx, cy) = (self.place(r, side - r, rng), self.place(r, side - r, rng));
-                Element::Circle { cx: cx as f32, cy: cy as f32, r: r as f32, fill: color }
-            }
-            2 => {
-                let (from, to) = (self.point(rng), self.point(rng));
-                Element::Line { from, to, stroke: color, width: STROKE_PX }
-            }
-            _ => {
-                let points = (0..3 + rng.below(2)).map(|_| self.point(rng)).collect();
-                Element::Polygon { points, fill: color }
-            }
-        }
-    }
-
-    fn point(&self, rng: &mut Rng) -> (f32, f32) {
-        (self.place(4, self.side - 4, rng) as f32, self.place(4, self.side - 4, rng) as f32)
-    }
-
-    /// The pixels that a shape paints.
-    fn pixels(&self, shape: &Element) -> Vec<bool> {
-        let canvas = draw(std::slice::from_ref(shape), self.side as u32, self.theme.background());
-        let background = self.theme.background();
-        canvas.pixels().chunks_exact(3).map(|p| p != background).collect()
-    }
-
-    /// `count` shapes of which enough is seen; `None` when there was no room for one.
-    fn scene(&self, count: usize, overlap: bool, rng: &mut Rng) -> Option<Vec<Element>> {
-        let mut placed: Vec<Placed> = Vec::new();
-        for _ in 0..count {
-            let found = (0..PLACE_TRIES).find_map(|_| {
-                let shape = self.shape(rng);
-                if !is_broad(&shape) {
-                    return None;
-                }
-                let own = self.pixels(&shape);
-                let mut free = true;
-                let fits = placed.iter().all(|other| {
-                    let covered = other.covered(&shape, &own);
-                    free &= covered == 0;
-                    let left = other.seen.iter().filter(|p| **p).count() - covered;
-                    if overlap { left as f64 >= LEAST_SEEN * other.size as f64 } else { covered == 0 }
-                });
-                // Two of one colour would run together.
-                let alike = placed.iter().any(|o| o.shape.color() == shape.color());
-                (fits && (free || !alike)).then_some((shape, own))
-            });
-            let (shape, own) = found?;
-            for other in &mut placed {
-                other.seen.iter_mut().zip(&own).for_each(|(o, p)| *o &= !p);
-            }
-            let size = own.iter().filter(|p| **p).count();
-            placed.push(Placed { shape, seen: own, size });
-        }
-        Some(placed.into_iter().map(|p| p.shape).collect())
-    }
-}
-
-/// The longest side of a shape: half the picture, less where many must find room.
-fn longest(side: i64, count: usize) -> i64 {
-    (side / 2).min((side as f64 / (count.max(1) as f64).sqrt()) as i64)
-}
-
-/// A shape of a scene that is being made.
-struct Placed {
-    shape: Element,
-    /// Its pixels that no later shape covers.
-    seen: Vec<bool>,
-    /// Its pixels.
-    size: usize,
-}
-
-impl Placed {
-    /// How many of its pixels a new shape would cover.
-    fn covered(&self, shape: &Element, own: &[bool]) -> usize {
-        let ([l, t, r, b], [left, top, right, bottom]) = (self.shape.bounds(), shape.bounds());
-        if right < l || r < left || bottom < t || b < top {
-            return 0;
-        }
-        self.seen.iter().zip(own).filter(|(a, b)| **a && **b).count()
-    }
-}
-
-/// Whether a line is long and a polygon large enough to be seen.
-fn is_broad(shape: &Element) -> bool {
-    match shape {
-        Element::Line { from, to, .. } => {
-            let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-            dx * dx + dy * dy >= 28.0 * 28.0
-        }
-        Element::Polygon { points, .. } => {
-            let next = points.iter().cycle().skip(1);
-            let cross = |(a, b): (&(f32, f32), &(f32, f32))| a.0 * b.1 - b.0 * a.1;
-            let twice: f32 = points.iter().zip(next).map(cross).sum();
-            let turns = |i: usize| {
-                let [a, b, c] = [i, i + 1, i + 2].map(|k| points[k % points.len()]);
-                (b.0 - a.0) * (c.1 - b.1) - (b.1 - a.1) * (c.0 - b.0)
-            };
-            let convex = (0..points.len()).all(|i| turns(i) * twice > 0.0);
-            convex && twice.abs() >= 2.0 * 300.0
-        }
-        _ => true,
     }
 }
 
@@ -388,6 +259,7 @@ impl Env for Svg {
             shapes: Vec::new(),
             samples: seed.split("samples", 0),
             outcome: None,
+            target: SharedTarget::default(),
         };
         let (count, overlap) = (knobs.size("shapes"), knobs.flag("overlap"));
         let mut rng = seed.split("scene", 0).rng();
@@ -423,10 +295,10 @@ impl Env for Svg {
             return self.report(0.0, false);
         }
         let background = self.theme.background();
-        let target = draw(&self.shapes, self.canvas_px, background);
-        let made = draw(&action.0, self.canvas_px, background);
-        let alike =
-            likeness(target.pixels(), made.pixels(), self.canvas_px as usize, background).mean() as f32;
+        let picture = |shapes: &[Element]| draw(shapes, self.canvas_px, background);
+        let target = self.target.0.get_or_init(|| Target::new(picture(&self.shapes), background));
+        let made = Analysis::new(picture(&action.0), background);
+        let alike = target.likeness(&made).mean() as f32;
         self.outcome = Some(if alike >= 0.9 { Outcome::Success } else { Outcome::Failure });
         self.report(alike, true)
     }
@@ -498,100 +370,5 @@ impl Env for Svg {
 
     fn status(&self) -> Status {
         self.outcome.map_or(Status::Running, Status::Done)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::KnobValue;
-
-    fn reset(seed: u64, given: &[(&str, KnobValue)]) -> Result<Svg, KnobError> {
-        let given = given.iter().map(|(name, v)| (name.to_string(), v.clone())).collect();
-        Svg::reset(Seed::new(seed), &Knobs::resolve(SPEC.id, KNOBS, &given)?)
-    }
-
-    fn word(text: &str) -> KnobValue {
-        KnobValue::Choice(text.into())
-    }
-
-    fn hand_made() -> Svg {
-        let red = Element::Rect { x: 14.0, y: 28.0, width: 42.0, height: 28.0, fill: [255, 0, 0] };
-        let disc = Element::Circle { cx: 84.0, cy: 70.0, r: 14.0, fill: [0, 0, 255] };
-        Svg { shapes: vec![red, disc], ..reset(1, &[]).unwrap() }
-    }
-
-    #[test]
-    fn the_likeness_is_the_reward() {
-        let play = |text: &str| {
-            let mut game = hand_made();
-            let action = game.parse(text).unwrap();
-            game.step(&action)
-        };
-        let whole = hand_made().oracle().to_string();
-        assert_eq!((play(&whole).reward, play(&whole).status), (1.0, Status::Done(Outcome::Success)));
-        assert_eq!(play("<svg></svg>").reward, 0.0);
-        let rect = "<svg><rect x=\"14\" y=\"28\" width=\"42\" height=\"28\" fill=\"red\"/></svg>";
-        let part = play(rect).reward;
-        assert!((0.4..0.9).contains(&part), "{part}");
-        let flood =
-            play("<svg><rect x=\"0\" y=\"0\" width=\"112\" height=\"112\" fill=\"red\"/></svg>").reward;
-        assert!(flood < 0.2, "{flood}");
-        // Another way to write the same picture.
-        let twice = rect.replace("</svg>", "<circle cx=\"84\" cy=\"70\" r=\"14\" fill=\"#00f\"/></svg>");
-        assert_eq!(play(&twice).reward, 1.0);
-    }
-
-    #[test]
-    fn reasons_and_perception_name_the_shapes() {
-        let game = hand_made();
-        assert_eq!(
-            game.reason(&game.oracle()),
-            "2 shapes Rect width 42 height 28 Circle centre 84 70 radius 14"
-        );
-        assert_eq!(game.perception().text, "red Rect 14 28 56 56\nblue Circle 70 56 98 84");
-        assert!(matches!(game.parse("<svg><rect/></svg>"), Err(ParseError::Grammar { .. })));
-        assert!(matches!(game.parse("<svg width=\"1\"></svg>"), Err(ParseError::Range { .. })));
-    }
-
-    #[test]
-    fn enough_is_seen_of_every_shape() {
-        for seed in 0..20 {
-            let given = [
-                ("shapes", KnobValue::Int(6)),
-                ("kinds", word("all")),
-                ("overlap", KnobValue::Bool(true)),
-                ("snap_px", KnobValue::Int(2)),
-            ];
-            let game = reset(seed, &given).unwrap();
-            let whole = game.render();
-            for index in 0..game.shapes.len() {
-                // Without it, the picture is another one.
-                let mut rest = game.clone();
-                rest.shapes.remove(index);
-                let rest = rest.render();
-                let changed = whole.pixels().chunks_exact(3).zip(rest.pixels().chunks_exact(3));
-                assert!(changed.filter(|(a, b)| a != b).count() > 40, "seed {seed}, shape {index}");
-            }
-            let mut copy = game.clone();
-            assert_eq!(copy.step(&game.oracle()).reward, 1.0);
-        }
-    }
-
-    #[test]
-    fn broken_snapshots_are_refused() {
-        let broken = |change: &dyn Fn(&mut Svg)| {
-            let mut game = hand_made();
-            change(&mut game);
-            serde_json::from_value::<Svg>(serde_json::to_value(game).unwrap()).is_err()
-        };
-        assert!(!broken(&|_| ()));
-        assert!(broken(&|g| g.canvas_px = 100));
-        assert!(broken(&|g| g.shapes.clear()));
-        assert!(broken(&|g| g.shapes = vec![g.shapes[0].clone(); 80]));
-        assert!(broken(&|g| g.shapes[0] = Element::Polygon { points: vec![], fill: [0; 3] }));
-        let huge = Element::Circle { cx: 1e9, cy: 0.0, r: 1.0, fill: [0; 3] };
-        assert!(broken(&|g| g.shapes[0] = huge.clone()));
-        assert!(broken(&|g| g.snap_px = 0));
     }
 }
