@@ -67,8 +67,8 @@ impl Pool {
     /// Draws every slot and hands its frames to `then` on the same thread, for instance to bring them
     /// into the layout that a model takes: no picture waits for another, and none is kept.
     pub fn render_with<T: Send>(&self, then: impl Fn(usize, Vec<Frame>) -> T + Sync) -> Vec<T> {
-        let draw = |(index, slot): (usize, &Box<dyn Game>)| then(index, slot.frames());
-        self.threads.install(|| self.slots.par_iter().enumerate().map(draw).collect())
+        let draw = |(index, slot): (usize, &dyn Game)| then(index, slot.frames());
+        self.threads.install(|| self.slots.par_iter().map(AsRef::as_ref).enumerate().map(draw).collect())
     }
 
     /// Moves every slot up to `steps` steps on, without drawing; stops before a step that ends the

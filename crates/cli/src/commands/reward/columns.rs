@@ -127,7 +127,10 @@ mod tests {
         let trl = read(
             r#"{"prompt": "p", "completion": [{"role": "assistant", "content": "a"}], "solution": "s", "step": 3}"#,
         );
-        assert_eq!((trl.response.as_str(), trl.gold.as_str(), trl.group.as_deref()), ("a", Some("s"), Some("p")));
+        assert_eq!(
+            (trl.response.as_str(), trl.gold.as_str(), trl.group.as_deref()),
+            ("a", Some("s"), Some("p"))
+        );
         // verl: input, output, gts.
         let verl = read(r#"{"input": "i", "output": "o", "gts": 4, "score": 0.5, "step": 1}"#);
         assert_eq!((verl.response.as_str(), verl.gold.as_i64()), ("o", Some(4)));
@@ -136,7 +139,8 @@ mod tests {
         assert_eq!((easy.gold, easy.id.as_deref()), (serde_json::json!([1, 2]), Some("7")));
         let nested = read(r#"{"solution_str": "r", "reward_model": {"ground_truth": "g"}}"#);
         assert_eq!(nested.gold, "g");
-        let parts = read(r#"{"completions": {"role": "assistant", "content": [{"type": "text", "text": "x"}]}}"#);
+        let parts =
+            read(r#"{"completions": {"role": "assistant", "content": [{"type": "text", "text": "x"}]}}"#);
         assert_eq!((parts.response.as_str(), parts.gold), ("x", Value::Null));
     }
 

@@ -116,7 +116,13 @@ pub(super) fn explain(
             writeln!(out, "  <{tag}> {start}..{end}{marks}: {}", short(block.text))?;
         }
         for range in response.stray() {
-            writeln!(out, "  outside {}..{}: {}", range.start, range.end, short(&row.response[range.clone()]))?;
+            writeln!(
+                out,
+                "  outside {}..{}: {}",
+                range.start,
+                range.end,
+                short(&row.response[range.clone()])
+            )?;
         }
         writeln!(out, "  gold: {}", short(&row.gold.to_string()))?;
         let mut terms = Vec::new();
@@ -136,6 +142,7 @@ pub(super) fn explain(
 }
 
 fn short(text: &str) -> String {
-    let line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
+    let line: String =
+        text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
     if text.trim().chars().count() > SHOWN { line + "…" } else { line }
 }

@@ -116,7 +116,12 @@ fn score(spec: &SpecFile, rows: &[Row]) -> Vec<Scored> {
         let samples: Vec<Sample<'_>> = members
             .iter()
             .zip(&responses)
-            .map(|(i, response)| Sample { response, gold: &rows[*i].gold, fields: &rows[*i].fields, progress })
+            .map(|(i, response)| Sample {
+                response,
+                gold: &rows[*i].gold,
+                fields: &rows[*i].fields,
+                progress,
+            })
             .collect();
         let columns: Vec<Vec<Score>> = spec.reward.iter().map(|r| r.score_samples(&samples)).collect();
         let of = |k: usize| columns.iter().filter_map(|column| column.get(k).cloned()).collect();
