@@ -4,14 +4,32 @@
 //! what a block is. A reward that cannot be computed is `Invalid`, never 0.
 #![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod boxes;
+pub mod compose;
+pub mod constraints;
+mod facts;
 pub mod format;
+pub mod formats;
 pub mod game;
+pub mod gui;
+pub mod judge;
+pub mod length;
+pub mod math;
 mod param;
 pub mod perception;
+pub mod points;
+pub mod process;
+pub mod ranking;
 mod registry;
+pub mod render;
 mod response;
 mod sample;
 mod spec;
+pub mod structure;
+pub mod text;
+pub mod time;
+pub mod trajectory;
 
 pub use param::{ParamInfo, ParamKind, ParamValue, Params};
 pub use registry::{EpisodeView, RewardError, RewardInfo, Scorer, find, rewards};

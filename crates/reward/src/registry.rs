@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use eyas_core::{Episode, Score};
 use serde::Serialize;
 
-use crate::{ParamInfo, Params, Response, Sample, format, game, perception};
+use crate::{
+    ParamInfo, Params, Response, Sample, answer, boxes, compose, constraints, format, formats, game, gui,
+    length, math, perception, points, process, ranking, structure, text, time, trajectory,
+};
 
 /// How a reward is computed, and from what.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +100,25 @@ pub enum RewardError {
 /// Every reward, family by family.
 pub fn rewards() -> &'static [RewardInfo] {
     static ALL: LazyLock<Vec<RewardInfo>> = LazyLock::new(|| {
-        [[game::INFO, format::INFO, perception::INFO, perception::EXACT].as_slice()].concat()
+        [
+            [game::INFO, format::INFO, perception::INFO, perception::EXACT].as_slice(),
+            formats::REWARDS,
+            answer::REWARDS,
+            math::REWARDS,
+            text::REWARDS,
+            boxes::REWARDS,
+            points::REWARDS,
+            gui::REWARDS,
+            time::REWARDS,
+            trajectory::REWARDS,
+            structure::REWARDS,
+            ranking::REWARDS,
+            process::REWARDS,
+            length::REWARDS,
+            constraints::REWARDS,
+            compose::REWARDS,
+        ]
+        .concat()
     });
     &ALL
 }
