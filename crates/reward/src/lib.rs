@@ -15,6 +15,7 @@ pub mod game;
 pub mod gui;
 pub mod judge;
 pub mod length;
+pub mod matching;
 pub mod math;
 mod param;
 pub mod perception;

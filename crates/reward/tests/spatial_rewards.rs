@@ -167,7 +167,7 @@ fn hostile_texts_are_graded_quickly() {
 #[test]
 #[ignore = "measures"]
 fn speeds() {
-    use eyas_reward::boxes::{Values, greedy, hungarian};
+    use eyas_reward::matching::{Values, greedy, hungarian};
     let mut state = 1u64;
     let mut random = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 
 use super::detection::{GOLD, LABELS, read};
 use super::frame::{FRAME, GOLD_FRAME, INVERTED, OUTSIDE};
-use super::matching::{Values, best};
 use super::parse::{Claim, Labelled};
 use super::{Box2, iou, settle};
+use crate::matching::{Values, best};
 use crate::{ParamInfo, Params, RewardInfo, Sample, Scorer};
 use eyas_core::Score;
 

@@ -3,10 +3,10 @@
 use eyas_core::Score;
 
 use super::frame::{FRAME, GOLD_FRAME, INVERTED, OUTSIDE, View};
-use super::matching::{Values, best, greedy};
 use super::parse::{Claim, Labelled, claim, gold_boxes};
 use super::single::{SWITCH_AT, banded, bands, dynamic_threshold, settle};
 use super::{iou, union_iou};
+use crate::matching::{Values, best, greedy};
 use crate::{ParamInfo, Params, RewardInfo, Sample, Scorer, bad_gold};
 
 /// What pairs are worth to the matching.

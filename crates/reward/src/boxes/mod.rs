@@ -14,7 +14,6 @@ mod frame;
 mod geometry;
 pub(crate) mod lenient;
 mod mask;
-mod matching;
 mod parse;
 mod single;
 
@@ -23,7 +22,6 @@ pub use detection::{Tally, f_beta, tally};
 pub use frame::Frame;
 pub use geometry::{Box2, diou, giou, intersection, iou, union_areas, union_iou};
 pub use mask::Mask;
-pub use matching::{Pair, Values, best, greedy, hungarian};
 pub use parse::{Boxes, Claim, Labelled, MAX_BOXES, Written, boxes};
 pub use single::{banded, dynamic_threshold, karl};
 

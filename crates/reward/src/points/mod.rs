@@ -15,9 +15,8 @@ pub(crate) use parse::point_of;
 use eyas_core::Score;
 use serde_json::Value;
 
-use crate::boxes::{
-    FRAME, GOLD_FRAME, Labelled, Mask, Values, View, best, f_beta, gold_boxes, gold_numbers, settle,
-};
+use crate::boxes::{FRAME, GOLD_FRAME, Labelled, Mask, View, f_beta, gold_boxes, gold_numbers, settle};
+use crate::matching::{Values, best};
 use crate::{ParamInfo, Params, RewardInfo, Sample, Scorer, bad_gold};
 
 const EDGES: ParamInfo =

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use eyas_core::Score;
 
-use super::assign::assign;
 use super::calls::{self, Call};
+use crate::matching::assign;
 use crate::{ParamInfo, Params, RewardInfo, Sample, Scorer, bad_gold};
 
 /// Most functions that are matched on either side; a prediction with more is unparsable.

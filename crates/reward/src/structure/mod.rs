@@ -3,7 +3,6 @@
 //! Everything is read without recursion and compared within stated bounds. An answer that cannot be read,
 //! or is larger than the bounds, earns the least score of its reward.
 
-pub mod assign;
 pub mod calls;
 pub mod code;
 pub mod functions;

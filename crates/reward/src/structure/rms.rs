@@ -2,10 +2,10 @@
 
 use eyas_core::Score;
 
-use super::assign::assign;
 use super::read;
 use super::sequence::Pattern;
 use super::table::{self, Entry};
+use crate::matching::assign;
 use crate::{ParamInfo, Params, RewardInfo, Sample, Scorer, bad_gold};
 
 /// Most entries that are matched. Those of a prediction beyond count as wrong.

@@ -31,7 +31,8 @@ enum RewardCommand {
     /// Score the responses in a file, one JSON object a line
     ///
     /// The spec is a TOML file with a list of rewards, as in a recipe: `[[reward]]` with name, weight and
-    /// params. Columns are found by the names that TRL, verl and EasyR1 write (completion, output,
+    /// params; or a tree, `total = { sum = [...] }`, of sums, products, gates, schedules and routes (`eyas
+    /// reward show compose`). Columns are found by the names that TRL, verl and EasyR1 write (completion, output,
     /// response, ...; solution, ground_truth, gts, ...), or named in the spec: `[columns] response = "text"`.
     /// A line that cannot be read is reported with its number and the rest is scored all the same.
     #[command(after_help = "Example:\n  eyas reward score spec.toml dump.jsonl\n  \

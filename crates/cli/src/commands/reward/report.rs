@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use eyas_core::Score;
+use eyas_reward::compose::{Evaluation, TermValue};
 use eyas_reward::{Response, RewardSpec};
 use serde_json::{Map, Value, json};
 
@@ -13,16 +14,21 @@ use super::columns::Row;
 pub(super) struct Scored {
     /// One for each reward, before weights.
     pub(super) scores: Vec<Score>,
-    /// Their weighted sum; `None` when one of them is invalid.
+    /// What the tree gives, else their weighted sum; `None` when one of them is invalid.
     pub(super) total: Option<f64>,
+    /// The terms of the tree, parents before their parts.
+    terms: Vec<TermValue>,
 }
 
 impl Scored {
-    pub(super) fn new(specs: &[RewardSpec], scores: Vec<Score>) -> Self {
-        let terms = specs.iter().zip(&scores);
-        let total =
-            terms.map(|(spec, score)| Some(f64::from(spec.weight()) * f64::from(score.value()?))).sum();
-        Self { scores, total }
+    pub(super) fn new(specs: &[RewardSpec], scores: Vec<Score>, tree: Option<Evaluation>) -> Self {
+        if let Some(Evaluation { total, terms }) = tree {
+            return Self { scores, total: total.value().map(f64::from), terms };
+        }
+        let weighted =
+            |(spec, score): (&RewardSpec, &Score)| Some(f64::from(spec.weight()) * f64::from(score.value()?));
+        let total = specs.iter().zip(&scores).map(weighted).sum();
+        Self { scores, total, terms: Vec::new() }
     }
 }
 
@@ -84,7 +90,11 @@ pub(super) fn json_lines(
             let name = if twice { format!("{}#{}", spec.name(), scores.len()) } else { spec.name().into() };
             scores.insert(name, value);
         }
-        let line: Value = json!({"line": row.line, "id": row.id, "scores": scores, "total": scored.total});
+        let mut line: Value =
+            json!({"line": row.line, "id": row.id, "scores": scores, "total": scored.total});
+        if !scored.terms.is_empty() {
+            line["terms"] = json!(scored.terms);
+        }
         writeln!(out, "{line}")?;
     }
     Ok(())
@@ -133,6 +143,14 @@ pub(super) fn explain(
                 Score::Invalid(reason) => format!("invalid: {reason}"),
             };
             terms.push([spec.name().to_string(), said, params.join(", ")]);
+        }
+        for term in &scored.terms {
+            let said = match &term.value {
+                Score::Ok(value) => value.to_string(),
+                Score::Invalid(reason) => format!("invalid: {reason}"),
+            };
+            let weight = term.weight.map(|w| format!("{w} × ")).unwrap_or_default();
+            terms.push([term.name.clone(), weight + &said, term.path.clone()]);
         }
         terms.push(["total".into(), scored.total.map_or("none".into(), |t| t.to_string()), String::new()]);
         write_columns(&terms, "  ", out)?;

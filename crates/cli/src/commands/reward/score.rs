@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use eyas_core::Score;
+use eyas_reward::compose::{Composition, Evaluation};
 use eyas_reward::{Progress, Response, RewardSpec, Sample};
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -35,6 +36,9 @@ pub(crate) struct ScoreArgs {
 struct SpecFile {
     #[serde(default)]
     reward: Vec<RewardSpec>,
+    /// A tree of rewards that makes the total; without one it is the weighted sum of the list.
+    #[serde(default)]
+    total: Option<Composition>,
     #[serde(default)]
     columns: Columns,
     /// Where training stands, for rewards that change on the way.
@@ -91,7 +95,7 @@ fn read_spec(path: &Path) -> anyhow::Result<SpecFile> {
     let spec: SpecFile =
         toml::from_str(&text).with_context(|| format!("{} is not a spec of rewards", path.display()))?;
     ensure!(
-        !spec.reward.is_empty(),
+        !spec.reward.is_empty() || spec.total.is_some(),
         "{} names no reward\nhint: [[reward]] name = \"...\"; `eyas reward list` shows all",
         path.display()
     );
@@ -110,7 +114,7 @@ fn score(spec: &SpecFile, rows: &[Row]) -> Vec<Scored> {
     }
     let groups: Vec<Vec<usize>> = groups.into_values().chain(alone).collect();
     let progress = Progress { step: spec.step, steps: spec.steps };
-    let of_group = |members: &Vec<usize>| -> Vec<(usize, Vec<Score>)> {
+    let of_group = |members: &Vec<usize>| -> Vec<(usize, Scored)> {
         let responses: Vec<Response<'_>> =
             members.iter().map(|i| Response::parse(&rows[*i].response)).collect();
         let samples: Vec<Sample<'_>> = members
@@ -124,10 +128,17 @@ fn score(spec: &SpecFile, rows: &[Row]) -> Vec<Scored> {
             })
             .collect();
         let columns: Vec<Vec<Score>> = spec.reward.iter().map(|r| r.score_samples(&samples)).collect();
-        let of = |k: usize| columns.iter().filter_map(|column| column.get(k).cloned()).collect();
+        let mut totals: Vec<Option<Evaluation>> = match &spec.total {
+            Some(tree) => tree.evaluate(&samples).into_iter().map(Some).collect(),
+            None => vec![None; samples.len()],
+        };
+        let mut of = |k: usize| {
+            let scores = columns.iter().filter_map(|column| column.get(k).cloned()).collect();
+            Scored::new(&spec.reward, scores, totals.get_mut(k).and_then(Option::take))
+        };
         members.iter().enumerate().map(|(k, i)| (*i, of(k))).collect()
     };
-    let mut all: Vec<(usize, Vec<Score>)> = groups.par_iter().flat_map(of_group).collect();
+    let mut all: Vec<(usize, Scored)> = groups.par_iter().flat_map(of_group).collect();
     all.sort_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, scores)| Scored::new(&spec.reward, scores)).collect()
+    all.into_iter().map(|(_, scored)| scored).collect()
 }

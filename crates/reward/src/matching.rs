@@ -1,4 +1,4 @@
-//! Pairing predictions with ground truth, one to one.
+//! The best one-to-one matching of predictions with ground truth.
 
 /// The Hungarian method takes time proportional to the square of the shorter side; where that has more
 /// than this many entries, [`best`] pairs greedily instead.
@@ -76,6 +76,18 @@ pub fn hungarian(values: &Values) -> Vec<Pair> {
         return pairs;
     }
     Search::new(values).solve()
+}
+
+/// For each of `rows` the column that [`hungarian`] pairs it with, so that the sum of `gain(row, column)` is
+/// as large as it can be; `None` for a row left over.
+pub fn assign(rows: usize, columns: usize, gain: impl FnMut(usize, usize) -> f64) -> Vec<Option<usize>> {
+    let mut columns_of = vec![None; rows];
+    for (row, column, _) in hungarian(&Values::new(rows, columns, gain)) {
+        if let Some(slot) = columns_of.get_mut(row) {
+            *slot = Some(column);
+        }
+    }
+    columns_of
 }
 
 /// The state of the Hungarian method: costs are negated values, `prices` its dual variables.
