@@ -70,10 +70,10 @@ impl Direction {
     /// # Errors
     /// [`ParseError::Grammar`] for anything else.
     pub fn parse(answer: &str) -> Result<Self, ParseError> {
-        let word = answer.trim().to_ascii_lowercase();
+        let word = answer.trim();
         Self::ALL
             .into_iter()
-            .find(|d| d.word() == word)
+            .find(|d| d.word().eq_ignore_ascii_case(word))
             .ok_or_else(|| ParseError::grammar(answer, Self::GRAMMAR))
     }
 }

@@ -53,7 +53,9 @@ fn a_step_on_a_board_allocates_nothing() {
             }
         }
         assert!(steps > 0, "{} was not played", entry.spec.id);
-        if most > 0 {
+        // A sudoku answer may fill several cells: the list of them is the one exception.
+        let allowed = usize::from(entry.spec.id == "sudoku");
+        if most > allowed {
             failures.push(format!("{}: up to {most} allocations a step", entry.spec.id));
         }
     }

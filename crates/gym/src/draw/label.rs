@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use ab_glyph::{Font as _, FontRef, GlyphId, PxScale, ScaleFont as _, point};
 use serde::{Deserialize, Serialize};
 
-use super::{Canvas, Rgb, blend};
+use super::stamp::{Stamp, stamp};
+use super::{Canvas, Rgb};
 
 /// A bundled font (DejaVu; printable ASCII, Greek small letters, arrows, card suits, a few signs).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,29 +69,34 @@ impl Canvas {
     /// Writes one line of `text`, its top-left corner at (`x`, `y`), `px` pixels high from ascender to
     /// descender. Gives its width.
     pub fn label(&mut self, text: &str, x: f32, y: f32, px: f32, font: Font, color: Rgb) -> f32 {
-        let font = font.data().as_scaled(PxScale::from(px));
-        let baseline = y + font.ascent();
-        let (width, height) = (self.width as i32, self.height as i32);
+        let scaled = font.data().as_scaled(PxScale::from(px));
+        let baseline = y + scaled.ascent();
         let mut pen = x;
         for letter in text.chars() {
-            let id = font.glyph_id(letter);
-            let advance = font.h_advance(id);
-            let glyph = id.with_scale_and_position(font.scale(), point(pen, baseline));
-            if let Some(outline) = font.outline_glyph(glyph) {
+            let id = scaled.glyph_id(letter);
+            // A letter looks the same at every place with the same fractions of a pixel.
+            let (left, top) = (pen.floor(), baseline.floor());
+            let at = point(pen - left, baseline - top);
+            let key = |words: &mut Vec<u32>| {
+                let (font, id) = (font as u32, u32::from(id.0));
+                words.extend([1, font, id, px.to_bits(), at.x.to_bits(), at.y.to_bits()]);
+            };
+            let draw = || {
+                let outline = scaled.outline_glyph(id.with_scale_and_position(scaled.scale(), at))?;
                 let bounds = outline.px_bounds();
-                let (left, top) = (bounds.min.x as i32, bounds.min.y as i32);
+                let (width, height) = (bounds.width() as usize, bounds.height() as usize);
+                let mut shares = vec![0; width * height];
                 outline.draw(|dx, dy, coverage| {
-                    let (px, py) = (left + dx as i32, top + dy as i32);
-                    if (0..width).contains(&px) && (0..height).contains(&py) {
-                        let share = (coverage.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
-                        let at = (py as usize * width as usize + px as usize) * 3;
-                        for (value, new) in self.pixels[at..at + 3].iter_mut().zip(color) {
-                            *value = blend(*value, new, share);
-                        }
+                    if let Some(share) = shares.get_mut(dy as usize * width + dx as usize) {
+                        *share = (coverage.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
                     }
                 });
+                Some(Stamp { left: bounds.min.x as i32, top: bounds.min.y as i32, width, shares })
+            };
+            if let Some(stamp) = stamp((px * px) as usize, key, draw) {
+                self.apply(&stamp, (left as i32, top as i32), color);
             }
-            pen += advance;
+            pen += scaled.h_advance(id);
         }
         pen - x
     }

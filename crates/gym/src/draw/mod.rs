@@ -6,6 +6,7 @@
 
 mod board;
 mod label;
+mod stamp;
 mod stroke;
 
 pub use board::{Board, BoardStyle};
@@ -13,6 +14,7 @@ pub use label::Font;
 
 use eyas_core::Image;
 use serde::{Deserialize, Serialize};
+use stamp::{Stamp, stamp};
 use tiny_skia::{FillRule, Mask, Path, PathBuilder, Rect, Transform};
 
 /// A colour: red, green, blue.
@@ -291,17 +293,20 @@ impl Canvas {
         let bounds = path.bounds();
         let columns = clip(bounds.left(), bounds.right(), self.width);
         let rows = clip(bounds.top(), bounds.bottom(), self.height);
-        let Some(mut mask) = Mask::new(columns.len() as u32, rows.len() as u32) else { return };
-        let shift = Transform::from_translate(-(columns.start as f32), -(rows.start as f32));
-        mask.fill_path(path, FillRule::Winding, true, shift);
-        for (row, coverage) in rows.zip(mask.data().chunks_exact(columns.len())) {
-            let line = self.line_range(row, &columns);
-            let line = &mut self.pixels[line];
-            for (pixel, &share) in line.chunks_exact_mut(3).zip(coverage).filter(|(_, share)| **share > 0) {
-                for (value, new) in pixel.iter_mut().zip(color) {
-                    *value = blend(*value, new, share);
-                }
-            }
+        let (left, top) = (columns.start as f32, rows.start as f32);
+        let (width, height) = (columns.len() as u32, rows.len() as u32);
+        let key = |words: &mut Vec<u32>| {
+            words.extend([0, width, height]);
+            words.extend(path.verbs().iter().map(|verb| *verb as u32));
+            words.extend(path.points().iter().flat_map(|p| [(p.x - left).to_bits(), (p.y - top).to_bits()]));
+        };
+        let draw = || {
+            let mut mask = Mask::new(width, height)?;
+            mask.fill_path(path, FillRule::Winding, true, Transform::from_translate(-left, -top));
+            Some(Stamp { left: 0, top: 0, width: columns.len(), shares: mask.data().to_vec() })
+        };
+        if let Some(stamp) = stamp(columns.len() * rows.len(), key, draw) {
+            self.apply(&stamp, (columns.start as i32, rows.start as i32), color);
         }
     }
 }

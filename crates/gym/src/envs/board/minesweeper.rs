@@ -60,6 +60,9 @@ const KNOBS: &[KnobSpec] = &[
     KnobSpec::flag("coordinates", Axis::Perception, false, "print row and column numbers"),
 ];
 
+/// Cells of the largest board.
+const MOST_CELLS: usize = 12 * 12;
+
 /// Bits of a cell.
 const MINE: u8 = 1;
 const OPEN: u8 = 2;
@@ -220,17 +223,29 @@ impl Minesweeper {
 
     /// Opens a safe cell, and around a 0 everything; flags in the way are taken away.
     fn open(&mut self, index: usize) {
-        let mut queue = vec![index];
-        while let Some(next) = queue.pop() {
-            if self.has(next, OPEN) {
-                continue;
-            }
-            self.cells[next] = OPEN;
-            self.closed -= 1;
-            if self.number(next) == 0 {
-                queue.extend(around(self.size, next).filter(|i| !self.has(*i, OPEN)));
+        // A cell is opened when it joins the queue, so none joins twice and the queue never overflows.
+        let mut queue = [0; MOST_CELLS];
+        let mut waiting = 1;
+        queue[0] = index;
+        self.uncover(index);
+        while waiting > 0 {
+            waiting -= 1;
+            let at = queue[waiting];
+            if self.number(at) == 0 {
+                for next in around(self.size, at) {
+                    if !self.has(next, OPEN) {
+                        self.uncover(next);
+                        queue[waiting] = next;
+                        waiting += 1;
+                    }
+                }
             }
         }
+    }
+
+    fn uncover(&mut self, index: usize) {
+        self.cells[index] = OPEN;
+        self.closed -= 1;
     }
 
     /// What a player can see, for the odds.

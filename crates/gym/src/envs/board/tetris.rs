@@ -142,8 +142,9 @@ impl Source {
         if self.taken.count_ones() as usize >= pieces.len() {
             self.taken = 0;
         }
-        let left: Vec<usize> = (0..pieces.len()).filter(|i| self.taken >> i & 1 == 0).collect();
-        let at = self.rng.choose(&left).copied().unwrap_or(0);
+        let mut left = (0..pieces.len()).filter(|i| self.taken >> i & 1 == 0);
+        let at = left.clone().count();
+        let at = left.nth(self.rng.below(at)).unwrap_or(0);
         if self.bag {
             self.taken |= 1 << at;
         }
@@ -240,13 +241,17 @@ impl Tetris {
 
     /// Takes full rows away; gives how many.
     fn clear_rows(&mut self) -> usize {
-        let (width, before) = (self.width, self.cells.len());
-        let kept: Vec<u8> =
-            self.cells.chunks(width).filter(|row| row.contains(&0)).flatten().copied().collect();
-        let cleared = (before - kept.len()) / width;
-        self.cells.fill(0);
-        self.cells[before - kept.len()..].copy_from_slice(&kept);
-        cleared
+        let width = self.width;
+        // From the floor upwards, the rows that stay move down to where the last of them went.
+        let mut to = self.cells.len();
+        for from in (0..self.cells.len()).step_by(width.max(1)).rev() {
+            if self.cells[from..from + width].contains(&0) {
+                to -= width;
+                self.cells.copy_within(from..from + width, to);
+            }
+        }
+        self.cells[..to].fill(0);
+        to / width.max(1)
     }
 
     /// How good a placement is: of this piece alone, or with the best placement of the next one.
