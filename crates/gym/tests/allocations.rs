@@ -1,37 +1,12 @@
-//! A step of a board game allocates nothing. In a file of its own because it counts what the whole
-//! process allocates.
-#![allow(clippy::unwrap_used, unsafe_code, reason = "an allocator that counts is an unsafe impl")]
+//! A step of a board game allocates nothing. In a file of its own because the counter is the allocator of
+//! the whole process.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use allocation_counter::measure;
 use common::{seed, settings, start};
 use eyas_gym::{EnvGroup, Status, registry};
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_step_on_a_board_allocates_nothing() {
@@ -44,20 +19,20 @@ fn a_step_on_a_board_allocates_nothing() {
             let mut rng = seed(episode).rng();
             while game.status() == Status::Running && steps < 400 {
                 let Some(answer) = game.guess(&mut rng) else { break };
-                let before = COUNT.with(Cell::get);
-                let done = game.step(&answer);
-                let made = COUNT.with(Cell::get) - before;
-                done.unwrap();
-                most = most.max(made);
+                let mut done = None;
+                let made = measure(|| done = Some(game.step(&answer)));
+                done.unwrap().unwrap();
+                most = most.max(made.count_total);
                 steps += 1;
             }
         }
         assert!(steps > 0, "{} was not played", entry.spec.id);
         // A sudoku answer may fill several cells: the list of them is the one exception.
-        let allowed = usize::from(entry.spec.id == "sudoku");
+        let allowed = u64::from(entry.spec.id == "sudoku");
         if most > allowed {
             failures.push(format!("{}: up to {most} allocations a step", entry.spec.id));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(measure(|| drop(vec![1u8])).count_total > 0, "nothing is counted");
 }
