@@ -188,7 +188,7 @@ pub(crate) fn unwrapped(text: &str) -> &str {
         let before = text;
         text = text.trim_end_matches(['.', ',', ';']).trim();
         for (open, close) in
-            [("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`")]
+            [("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ("\"", "\"")]
         {
             if let Some(inner) = text.strip_prefix(open).and_then(|t| t.strip_suffix(close))
                 && !inner.contains(open)

@@ -224,7 +224,11 @@ fn compare_as(
         Some(Fail::Undecided) => Err(MathError::Undecided),
         _ if readable => Ok(false),
         Some(Fail::Undefined) => Err(MathError::Gold("divides by zero or is false")),
-        _ if words::is_text(&gold.words) => Ok(same_words),
+        // A text that is no expression equals no expression, so that equality holds both ways round.
+        _ if words::is_text(&gold.words) => {
+            let mut reads = |a| answer.value(&mut algebra, a, answer_style).is_ok();
+            Ok(same_words && !answer.readings().into_iter().any(&mut reads))
+        }
         _ => Err(MathError::Gold("cannot be read")),
     }
 }
