@@ -222,7 +222,7 @@ fn compare_as(
         Some(Fail::Budget | Fail::Undecided) if same_text => Ok(true),
         Some(Fail::Budget) => Err(MathError::Budget),
         Some(Fail::Undecided) => Err(MathError::Undecided),
-        _ if readable => Ok(false),
+        _ if readable => Ok(same_text),
         Some(Fail::Undefined) => Err(MathError::Gold("divides by zero or is false")),
         // A text that is no expression equals no expression, so that equality holds both ways round.
         _ if words::is_text(&gold.words) => {
