@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use common::{command, done, folder, metrics, refused};
 use serde_json::Value;
 
-/// Both kinds of stage, a reference that is a running mean, two updates a step, a mixture.
+/// Both kinds of stage, a reference that is a running mean, two updates a step, a mixture; and all that a stage
+/// remembers: a curriculum, dynamic sampling, a coefficient that follows a metric.
 const RECIPE: &str = r#"
 seed = 3
 
@@ -56,6 +57,16 @@ decay = 0.5
 every = 2
 [stage.off_policy]
 demonstrations = 1
+[stage.curriculum]
+rule = { kind = "pass_variance" }
+starts = 3
+score = "score"
+[stage.dynamic_sampling]
+kind = "refill"
+max_rounds = 2
+[[stage.control]]
+of = "kl"
+by = { kind = "adaptive_kl", initial = 0.1, target = 1e-4, horizon = 10 }
 [stage.optim]
 lr = 1e-3
 minibatches = 2

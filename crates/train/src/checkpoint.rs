@@ -10,10 +10,13 @@ use eyas_model::{Policy, PolicyState, StateError, Vlm, VlmError};
 use eyas_store::{Array, Arrays, Checkpoint, Part, Position, Snapshot, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::StageState;
+
 const STATE: &str = "state.safetensors";
 const MODEL: &str = "model";
 const REFERENCE: &str = "reference/";
 const UPDATES: &str = "updates";
+const STAGE: &str = "stage.json";
 
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +52,9 @@ pub enum CheckpointError {
     /// The manifest does not say how far the run had come.
     #[error("manifest.json: {0}")]
     Progress(#[from] serde_json::Error),
+    /// What the stage remembers cannot be read.
+    #[error("{STAGE}: {0}")]
+    Stage(serde_json::Error),
 }
 
 /// A copy of everything that has to be kept, to be saved while training goes on.
@@ -58,6 +64,7 @@ pub enum CheckpointError {
 pub fn snapshot(
     model: &Vlm,
     reference: Option<&Policy>,
+    state_of_stage: &StageState,
     progress: &Progress,
     dtype: WeightDtype,
 ) -> Result<Snapshot, CheckpointError> {
@@ -77,7 +84,10 @@ pub fn snapshot(
         folder.save(path, dtype, true).map_err(io::Error::other)
     };
     let bytes = model.policy.config().parameter_count() * 4;
-    let parts = vec![arrays.into_part(STATE), Part::folder(MODEL, bytes, fill)];
+    let mut parts = vec![arrays.into_part(STATE), Part::folder(MODEL, bytes, fill)];
+    if *state_of_stage != StageState::default() {
+        parts.push(Part::bytes(STAGE, serde_json::to_vec(state_of_stage).map_err(CheckpointError::Stage)?));
+    }
     Ok(Snapshot { step: progress.done, meta: serde_json::to_value(progress)?, parts })
 }
 
@@ -87,6 +97,17 @@ pub fn snapshot(
 /// [`CheckpointError::Progress`].
 pub fn progress_of(checkpoint: &Checkpoint) -> Result<Progress, CheckpointError> {
     Ok(serde_json::from_value(checkpoint.manifest.meta.clone())?)
+}
+
+/// What the stage of a checkpoint remembers.
+///
+/// # Errors
+/// [`CheckpointError`].
+pub fn state_of_stage(checkpoint: &Checkpoint) -> Result<StageState, CheckpointError> {
+    if !checkpoint.manifest.files.iter().any(|file| file.path == STAGE) {
+        return Ok(StageState::default());
+    }
+    serde_json::from_slice(&checkpoint.bytes(STAGE)?).map_err(CheckpointError::Stage)
 }
 
 /// The model of a checkpoint, with its exact weights and its optimizer, and the policy that it was compared

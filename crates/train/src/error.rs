@@ -21,6 +21,9 @@ pub enum TrainError {
     /// The loss could not be computed.
     #[error(transparent)]
     Loss(LossError),
+    /// A curriculum could not go on.
+    #[error(transparent)]
+    Data(#[from] eyas_data::DataError),
     /// The preference loss could not be computed.
     #[error(transparent)]
     Preference(#[from] eyas_algo::loss::preference::PreferenceError),

@@ -15,6 +15,8 @@ pub mod recipe;
 mod rl;
 mod run_dir;
 mod sft;
+mod source;
+mod state;
 mod step;
 
 pub use check::check_prompts;
@@ -26,4 +28,5 @@ pub use preference::run_preference;
 pub use rl::run_rl;
 pub use run_dir::{Metrics, RunDir, RunDirError};
 pub use sft::{demonstrations, run_sft};
+pub use state::StageState;
 pub use step::{StageRun, StepReport};

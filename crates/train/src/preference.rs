@@ -20,7 +20,7 @@ use crate::optim::{adamw, micro_batches};
 use crate::recipe::{PairSource, PreferenceStage};
 use crate::rl::rollout_config;
 use crate::run_dir::Metrics;
-use crate::{StageRun, StepReport, TrainError};
+use crate::{StageRun, StageState, StepReport, TrainError};
 
 /// Runs the stage. `reference`: the policy at its start, which most losses compare with.
 ///
@@ -91,6 +91,7 @@ pub fn run_preference(
             episodes: &drawn.episodes,
             model,
             reference,
+            state: &StageState::default(),
         })?;
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::mixture::starts;
 use crate::optim::{adamw, micro_batches};
 use crate::recipe::SftStage;
 use crate::run_dir::Metrics;
-use crate::{StageRun, StepReport, TrainError};
+use crate::{StageRun, StageState, StepReport, TrainError};
 
 /// Draws the demonstrations of one step. Each depends on (seed, step, place) only.
 ///
@@ -111,6 +111,7 @@ pub fn run_sft(
             episodes: &episodes,
             model,
             reference: None,
+            state: &StageState::default(),
         })?;
     }
     Ok(())

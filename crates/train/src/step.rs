@@ -4,6 +4,7 @@ use eyas_core::{Episode, Interrupt, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Vlm};
 
+use crate::StageState;
 use crate::run_dir::Metrics;
 
 /// What a stage needs beside its own settings.
@@ -36,4 +37,6 @@ pub struct StepReport<'a> {
     pub model: &'a Vlm,
     /// The policy it is compared with, where there is one.
     pub reference: Option<&'a Policy>,
+    /// What the stage remembers.
+    pub state: &'a StageState,
 }

@@ -97,6 +97,7 @@ fn new(args: &NewArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         id: spec.id.into(),
         name: spec.id.into(),
         weight: 1.0,
+        level: None,
         knobs: Knobs::defaults(spec.knobs),
     };
     let envs: Vec<EnvChoice> = registry().iter().map(|entry| env(entry.spec)).collect();

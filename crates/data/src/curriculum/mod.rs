@@ -20,6 +20,8 @@ pub use staged::{Gate, StageState, Staged};
 pub use target::TargetDifficulty;
 pub use weights::{DifficultyStage, DifficultyStages, PassVariance, Progress, TargetRate};
 
+use std::collections::BTreeMap;
+
 use eyas_core::Seed;
 use serde::{Deserialize, Serialize};
 
@@ -27,14 +29,13 @@ use crate::error::DataError;
 use crate::pick::draw_distinct;
 
 /// How items are chosen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Rule {
     /// All items in a random order, then all again in another one.
-    #[default]
-    Uniform,
+    Uniform {},
     /// From the easiest to the hardest, then again (Observe-R1: difficulty-ordered data). Ties: by id.
-    Ordered,
+    Ordered {},
     /// The items of one stage, uniformly.
     Staged(Staged),
     /// By tier of difficulty.
@@ -49,6 +50,39 @@ pub enum Rule {
     TargetDifficulty(TargetDifficulty),
     /// By three stages of preferred pass rates.
     DifficultyStages(DifficultyStages),
+    /// One difficulty at a time in each environment, which follows success: [`Dial`].
+    Dial(DialConfig),
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self::Uniform {}
+    }
+}
+
+impl Rule {
+    /// Whether items are taken in an order, each one once before any comes again, rather than by weight.
+    pub fn is_ordered(&self) -> bool {
+        matches!(self, Self::Uniform {} | Self::Ordered {} | Self::TargetDifficulty(_))
+    }
+
+    /// Checks the settings that do not depend on the pool.
+    ///
+    /// # Errors
+    /// [`DataError::Config`].
+    pub fn check(&self) -> Result<(), DataError> {
+        match self {
+            Self::Uniform {} | Self::Ordered {} => Ok(()),
+            Self::Staged(cfg) => cfg.check(),
+            Self::Tiers(cfg) => cfg.check(),
+            Self::PassVariance(cfg) => cfg.check(),
+            Self::TargetRate(cfg) => cfg.check(),
+            Self::Progress(cfg) => cfg.check(),
+            Self::TargetDifficulty(cfg) => cfg.check(),
+            Self::DifficultyStages(cfg) => cfg.check(),
+            Self::Dial(cfg) => cfg.check(),
+        }
+    }
 }
 
 /// A pool, a rule, and how far it has come.
@@ -66,6 +100,9 @@ pub struct Curriculum {
     stage: StageState,
     /// The target of [`Rule::TargetDifficulty`].
     target: f64,
+    /// The dials of [`Rule::Dial`], by environment.
+    #[serde(default)]
+    dials: BTreeMap<u32, Dial>,
 }
 
 impl Curriculum {
@@ -74,21 +111,25 @@ impl Curriculum {
     /// # Errors
     /// [`DataError`] when the rule's settings are out of range or do not fit the pool.
     pub fn new(rule: Rule, pool: Pool, seed: Seed) -> Result<Self, DataError> {
+        rule.check()?;
         let mut target = 0.0;
+        let mut dials = BTreeMap::new();
         match &rule {
-            Rule::Uniform | Rule::Ordered => {}
-            Rule::Staged(cfg) => cfg.check(&pool)?,
-            Rule::Tiers(cfg) => cfg.check()?,
-            Rule::PassVariance(cfg) => cfg.check()?,
-            Rule::TargetRate(cfg) => cfg.check()?,
-            Rule::Progress(cfg) => cfg.check()?,
-            Rule::TargetDifficulty(cfg) => {
-                cfg.check()?;
-                target = cfg.start;
+            Rule::Staged(cfg) => cfg.check_pool(&pool)?,
+            Rule::TargetDifficulty(cfg) => target = cfg.start,
+            Rule::Dial(cfg) => {
+                for entry in pool.entries() {
+                    dials.insert(entry.item.environment, Dial::new(cfg)?);
+                }
             }
-            Rule::DifficultyStages(cfg) => cfg.check()?,
+            _ => {}
         }
-        Ok(Self { rule, pool, seed, draws: 0, handed: 0, stage: StageState::default(), target })
+        Ok(Self { rule, pool, seed, draws: 0, handed: 0, stage: StageState::default(), target, dials })
+    }
+
+    /// How items are chosen.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
     }
 
     /// The items and what is known of them.
@@ -106,16 +147,21 @@ impl Curriculum {
         self.target
     }
 
+    /// The dial of an environment, with [`Rule::Dial`].
+    pub fn dial(&self, environment: u32) -> Option<&Dial> {
+        self.dials.get(&environment)
+    }
+
     /// The ids of the next `n` items, each at most once as long as there are others to draw. When no item
     /// has a positive weight all have the same.
     pub fn draw(&mut self, n: usize, step: u64) -> Vec<u64> {
         let indices = match &self.rule {
-            Rule::Uniform => self.walk(n, |epoch| {
+            Rule::Uniform {} => self.walk(n, |epoch| {
                 let mut order: Vec<usize> = (0..self.pool.entries().len()).collect();
                 self.seed.split("epoch", epoch).rng().shuffle(&mut order);
                 order
             }),
-            Rule::Ordered => self.walk(n, |_| self.by_difficulty()),
+            Rule::Ordered {} => self.walk(n, |_| self.by_difficulty()),
             Rule::TargetDifficulty(_) => self.near_target(n),
             _ => {
                 let mut weights = self.weights(step);
@@ -133,13 +179,14 @@ impl Curriculum {
     /// The weights of all entries, in the order of [`Pool::entries`]; 1 for rules that go by order.
     pub fn weights(&self, step: u64) -> Vec<f64> {
         let weight = |e: &Entry| match &self.rule {
-            Rule::Uniform | Rule::Ordered | Rule::TargetDifficulty(_) => 1.0,
+            Rule::Uniform {} | Rule::Ordered {} | Rule::TargetDifficulty(_) => 1.0,
             Rule::Staged(cfg) => cfg.weight(&self.stage, e),
             Rule::Tiers(cfg) => cfg.weight(e),
             Rule::PassVariance(cfg) => cfg.weight(&e.stats),
             Rule::TargetRate(cfg) => cfg.weight(&e.stats),
             Rule::Progress(cfg) => cfg.weight(&e.stats),
             Rule::DifficultyStages(cfg) => cfg.weight(&e.stats, step),
+            Rule::Dial(_) => f64::from(u8::from(self.is_at_dial(e))),
         };
         self.pool.entries().iter().map(weight).collect()
     }
@@ -153,6 +200,14 @@ impl Curriculum {
         let rates: Vec<f64> = groups.iter().filter_map(GroupResult::rate).collect();
         match &self.rule {
             Rule::Staged(cfg) => self.stage = cfg.next(self.stage, &rates),
+            Rule::Dial(cfg) => {
+                for group in groups {
+                    let environment = self.pool.entry(group.id)?.item.environment;
+                    if let Some(dial) = self.dials.get_mut(&environment) {
+                        *dial = group.scores.iter().fold(*dial, |dial, score| dial.next(cfg, *score));
+                    }
+                }
+            }
             Rule::TargetDifficulty(cfg) if !rates.is_empty() => {
                 self.target = cfg.next(self.target, rates.iter().sum::<f64>() / rates.len() as f64);
             }
@@ -172,6 +227,14 @@ impl Curriculum {
             at = self.handed + out.len() as u64;
         }
         out
+    }
+
+    /// Whether no item of the same environment is nearer to its dial; of two as near, both are.
+    fn is_at_dial(&self, entry: &Entry) -> bool {
+        let Some(dial) = self.dials.get(&entry.item.environment) else { return false };
+        let distance = |e: &Entry| (e.item.difficulty - dial.value).abs();
+        let siblings = self.pool.entries().iter().filter(|e| e.item.environment == entry.item.environment);
+        siblings.map(distance).all(|other| distance(entry) <= other)
     }
 
     fn by_difficulty(&self) -> Vec<usize> {
@@ -202,8 +265,8 @@ mod tests {
 
     fn rules() -> Vec<Rule> {
         vec![
-            Rule::Uniform,
-            Rule::Ordered,
+            Rule::Uniform {},
+            Rule::Ordered {},
             Rule::Staged(Staged {
                 gates: vec![Gate { min_groups: 30, threshold: Some(0.3), ..Gate::default() }; 2],
             }),
@@ -217,6 +280,7 @@ mod tests {
                 hard_from: 60,
                 ..DifficultyStages::default()
             }),
+            Rule::Dial(DialConfig { window: 8, ..DialConfig::default() }),
         ]
     }
 
@@ -253,7 +317,7 @@ mod tests {
 
     #[test]
     fn uniform_is_a_permutation_in_every_epoch() {
-        let mut c = Curriculum::new(Rule::Uniform, pool(13), Seed::new(5)).unwrap();
+        let mut c = Curriculum::new(Rule::Uniform {}, pool(13), Seed::new(5)).unwrap();
         let drawn: Vec<u64> = (0..26).flat_map(|s| c.draw(3, s)).collect();
         let epochs: Vec<Vec<u64>> = drawn.chunks(13).map(<[u64]>::to_vec).collect();
         for epoch in &epochs {
@@ -266,7 +330,7 @@ mod tests {
 
     #[test]
     fn ordered_goes_from_easy_to_hard_and_again() {
-        let mut c = Curriculum::new(Rule::Ordered, pool(13), Seed::new(5)).unwrap();
+        let mut c = Curriculum::new(Rule::Ordered {}, pool(13), Seed::new(5)).unwrap();
         // Difficulty 7·id mod 13: 0 for 0, 1 for 2 (14 mod 13), 2 for 4, ...
         assert_eq!(c.draw(3, 0), [0, 2, 4]);
         c.draw(9, 0);
@@ -321,24 +385,47 @@ mod tests {
     }
 
     #[test]
+    fn a_dial_for_each_environment() {
+        // Two environments with difficulties 0, 0.5 and 1 each.
+        let item = |id| Item { id, environment: (id / 3) as u32, difficulty: 0.5 * (id % 3) as f64, tag: 0 };
+        let pool = Pool::new((0..6).map(item).collect(), PoolConfig::default()).unwrap();
+        let cfg = DialConfig { step: 0.3, window: 2, ..DialConfig::default() };
+        let mut c = Curriculum::new(Rule::Dial(cfg), pool, Seed::new(1)).unwrap();
+        assert_eq!(c.weights(0), [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        let won = GroupResult { id: 3, scores: vec![Some(1.0), Some(1.0)] };
+        c.observe(&[won], 0).unwrap();
+        // The second dial is at 0.3 now: 0.5 is nearest.
+        assert_eq!(c.weights(1), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        assert_eq!((c.dial(0).unwrap().value, c.dial(1).unwrap().value), (0.0, 0.3));
+    }
+
+    #[test]
     fn rules_are_checked_and_read() {
         let new = |rule| Curriculum::new(rule, pool(2), Seed::new(1));
         assert!(new(Rule::Staged(Staged { gates: vec![Gate::default(); 2] })).is_err(), "no item of tag 2");
         assert!(new(Rule::Progress(Progress { floor: -1.0, unseen: 0.0 })).is_err());
-        let read: Rule = serde_json::from_str(r#"{"pass_variance": {"floor": 0.1}}"#).unwrap();
+        let read: Rule = serde_json::from_str(r#"{"kind": "pass_variance", "floor": 0.1}"#).unwrap();
         assert_eq!(read, Rule::PassVariance(PassVariance { floor: 0.1, ..PassVariance::default() }));
-        assert_eq!(serde_json::from_str::<Rule>(r#""uniform""#).unwrap(), Rule::Uniform);
+        assert_eq!(serde_json::from_str::<Rule>(r#"{"kind": "uniform"}"#).unwrap(), Rule::default());
+        for text in [r#"{"kind": "uniform", "floor": 1}"#, r#"{"kind": "tiers", "soft": 1}"#] {
+            assert!(serde_json::from_str::<Rule>(text).is_err(), "{text}");
+        }
     }
 
     proptest! {
         #[test]
-        fn draws_are_members_and_distinct(k in 0usize..9, n in 0usize..30, seed in any::<u64>(), at in 0u64..100) {
+        fn draws_are_members_and_distinct(k in 0usize..10, n in 0usize..30, seed in any::<u64>(), at in 0u64..100) {
             let mut c = Curriculum::new(rules()[k].clone(), pool(13), Seed::new(seed)).unwrap();
             let ids = c.draw(n, at);
             prop_assert_eq!(ids.len(), n);
             prop_assert!(ids.iter().all(|id| *id < 13));
-            // Four items have tag 1 or 2, five have tag 0; all other rules can draw 13 different ones.
-            let distinct = if matches!(c.rule, Rule::Staged(_)) { 5 } else { 13 };
+            // Four items have tag 1 or 2, five have tag 0; one is nearest to the dial; all other rules can draw
+            // 13 different ones.
+            let distinct = match c.rule {
+                Rule::Staged(_) => 5,
+                Rule::Dial(_) => 1,
+                _ => 13,
+            };
             let mut first: Vec<_> = ids.iter().take(distinct).collect();
             first.sort_unstable();
             first.dedup();

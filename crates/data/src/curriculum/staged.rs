@@ -51,16 +51,24 @@ pub struct StageState {
 }
 
 impl Staged {
-    /// Checks the gates, and that every stage has an item.
+    /// Checks the gates.
     ///
     /// # Errors
-    /// [`DataError::Config`], [`DataError::Empty`].
-    pub fn check(&self, pool: &Pool) -> Result<(), DataError> {
+    /// [`DataError::Config`].
+    pub fn check(&self) -> Result<(), DataError> {
         for gate in &self.gates {
             share("gate.threshold", gate.threshold.unwrap_or(0.0))?;
             share("gate.rate", gate.rate)?;
             at_least_one("gate.max_groups", gate.max_groups.unwrap_or(1))?;
         }
+        Ok(())
+    }
+
+    /// Checks that every stage has an item.
+    ///
+    /// # Errors
+    /// [`DataError::Empty`].
+    pub fn check_pool(&self, pool: &Pool) -> Result<(), DataError> {
         let has_item = |stage: usize| pool.entries().iter().any(|e| e.item.tag as usize == stage);
         if (0..=self.gates.len()).all(has_item) { Ok(()) } else { Err(DataError::Empty { name: "stage" }) }
     }

@@ -7,6 +7,7 @@
 mod act;
 mod admit;
 
+use std::ops::AddAssign;
 use std::time::Instant;
 
 use eyas_core::{Episode, Group, Interrupt, Rng, Seed, Truth};
@@ -73,6 +74,22 @@ pub struct RolloutSeconds {
     pub sample: f64,
     /// Parsing answers and stepping environments.
     pub act: f64,
+}
+
+impl AddAssign for RolloutStats {
+    fn add_assign(&mut self, other: Self) {
+        self.sampled_tokens += other.sampled_tokens;
+        self.prompt_tokens += other.prompt_tokens;
+        self.passes += other.passes;
+        self.most_open = self.most_open.max(other.most_open);
+        let (sum, more) = (&mut self.seconds, other.seconds);
+        sum.render += more.render;
+        sum.encode += more.encode;
+        sum.prefill += more.prefill;
+        sum.decode += more.decode;
+        sum.sample += more.sample;
+        sum.act += more.act;
+    }
 }
 
 /// Runs `work` and adds its wall-clock time to `to`.

@@ -60,6 +60,7 @@ pub fn grpo_step(config: &BenchConfig) -> Result<GrpoStep, TrainError> {
         id: spec.id.into(),
         name: spec.id.into(),
         weight: 1.0,
+        level: None,
         knobs: Knobs::defaults(spec.knobs),
     };
     let seed = Seed::new(1);
@@ -119,7 +120,7 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
     }
 
     let clock = Instant::now();
-    let sorted = sort(&groups, &AdvantageConfig::default(), 0)?;
+    let sorted = sort(&groups.iter().collect::<Vec<_>>(), &AdvantageConfig::default(), 0)?;
     let adv_secs = clock.elapsed().as_secs_f64();
 
     let options = ScoreOptions { targets: Targets::Sampled, temperature: 1.0, forbidden };

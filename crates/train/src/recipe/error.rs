@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use eyas_algo::{AdvantageError, LossError};
+use eyas_data::DataError;
 use eyas_gym::GymError;
 use eyas_reward::RewardError;
 
@@ -212,6 +213,18 @@ pub enum Problem {
         /// Steps of the stage.
         steps: u64,
     },
+    /// `levels` beside what says how hard the environment is.
+    #[error("`levels` are positions of the dial; leave `difficulty` and `level` out")]
+    TwoDifficulties,
+    /// A rule that goes by order needs items to order.
+    #[error("this rule takes start states one after the other: give `starts`, at least 1")]
+    NoStarts,
+    /// A curriculum cannot be begun.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A number that the stage does not have.
+    #[error("there is no {0} to change in this stage")]
+    NothingToControl(&'static str),
     /// The loss refused a setting.
     #[error(transparent)]
     Loss(#[from] LossError),

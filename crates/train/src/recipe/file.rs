@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use eyas_algo::loss::preference::PreferenceConfig;
 use eyas_algo::{AdvantageConfig, Decay, PolicyConfig};
 use eyas_core::TokenSpan;
+use eyas_data::curriculum::ContextStage;
 use eyas_gym::{Difficulty, ResponseStyle};
 use eyas_model::Corruption;
 use eyas_reward::{Gold, ParamValue};
@@ -16,8 +17,8 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::{
-    ComputeDtype, DeviceName, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, SaveDtype,
-    StageKind, ValueSettings,
+    ComputeDtype, ControlSettings, CurriculumSettings, DeviceName, DynamicSampling, KlWeight, OffPolicy,
+    PairSettings, Paper, Preset, ReferencePolicy, SaveDtype, StageKind, ValueSettings,
 };
 
 #[derive(Default, Deserialize)]
@@ -71,16 +72,22 @@ pub(super) struct StageFile {
     pub(super) corruption: Option<Corruption>,
     pub(super) off_policy: Option<OffPolicy>,
     pub(super) value: Option<ValueSettings>,
+    pub(super) dynamic_sampling: Option<DynamicSampling>,
+    pub(super) curriculum: Option<CurriculumSettings>,
+    pub(super) context: Vec<ContextStage>,
+    pub(super) control: Vec<ControlSettings>,
     pub(super) optim: OptimFile,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct EnvFile {
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
     pub(super) weight: Option<f64>,
     pub(super) difficulty: Option<Difficulty>,
+    pub(super) levels: Vec<f64>,
+    pub(super) level: Option<f64>,
     pub(super) knobs: BTreeMap<String, Value>,
 }
 

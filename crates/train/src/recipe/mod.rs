@@ -17,6 +17,7 @@
 //! by its `name`, `id` or `kind`.
 
 mod at;
+mod draw;
 mod error;
 mod file;
 mod layer;
@@ -34,6 +35,7 @@ use std::path::Path;
 use eyas_core::Seed;
 use serde::Serialize;
 
+pub use draw::{ControlSettings, Controlled, CurriculumSettings, DynamicSampling, Useful, Worth};
 pub use error::{Problem, RecipeError};
 pub use list::{RecipeInfo, StageInfo, list_recipes};
 pub use place::Place;

@@ -1,11 +1,12 @@
 //! From what was written to what will run: defaults and checks.
 
 use eyas_core::{Seed, TokenSpan};
-use eyas_gym::{GymError, KnobError, KnobValue, ResponseStyle};
+use eyas_gym::{Difficulty, GymError, KnobError, KnobValue, ResponseStyle};
 use eyas_reward::RewardSpec;
 use toml::Value;
 
 use super::at::At;
+use super::draw::check_draw;
 use super::file::{EnvFile, EvalFile, ModelFile, OptimFile, RewardFile, RolloutFile, StageFile, TeacherFile};
 use super::layer::Layer;
 use super::read::read;
@@ -122,11 +123,16 @@ fn stage(file: StageFile, style: ResponseStyle, at: &At<'_>) -> Result<Stage, Re
                 corruption: file.corruption.unwrap_or_default(),
                 off_policy: file.off_policy.unwrap_or_default(),
                 value: file.value,
+                dynamic_sampling: file.dynamic_sampling,
+                curriculum: file.curriculum,
+                context: file.context,
+                control: file.control,
                 env,
                 reward: rewards(file.reward.unwrap_or_default(), style, &at.at("reward"))?,
                 optim,
             };
             check_objective(&stage, at)?;
+            check_draw(&stage, at)?;
             Stage::Rl(stage)
         }
         StageKind::Preference => {
@@ -168,6 +174,10 @@ fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -
         ("reference", file.reference.is_some()),
         ("off_policy", file.off_policy.is_some()),
         ("value", file.value.is_some()),
+        ("dynamic_sampling", file.dynamic_sampling.is_some()),
+        ("curriculum", file.curriculum.is_some()),
+        ("context", !file.context.is_empty()),
+        ("control", !file.control.is_empty()),
         ("optim.minibatches", file.optim.minibatches.is_some_and(|m| m != 1)),
     ];
     let of_played: &[(&str, bool)] = &[
@@ -198,13 +208,40 @@ fn environments(files: Vec<EnvFile>, at: &At<'_>) -> Result<Vec<EnvChoice>, Reci
     let mut envs: Vec<EnvChoice> = Vec::new();
     for (index, file) in files.into_iter().enumerate() {
         let at = at.at(index);
-        let env = environment(file, &at)?;
-        if envs.iter().any(|e| e.name == env.name) {
-            return Err(at.fail(Problem::DuplicateEnv(env.name)));
+        for env in levels(file, &at)? {
+            if envs.iter().any(|e| e.name == env.name) {
+                return Err(at.fail(Problem::DuplicateEnv(env.name)));
+            }
+            envs.push(env);
         }
-        envs.push(env);
     }
     Ok(envs)
+}
+
+/// One environment, or one for each of its levels, which share its weight.
+fn levels(file: EnvFile, at: &At<'_>) -> Result<Vec<EnvChoice>, RecipeError> {
+    if file.levels.is_empty() {
+        return Ok(vec![environment(file, at)?]);
+    }
+    if file.difficulty.is_some() || file.level.is_some() {
+        return Err(at.at("levels").fail(Problem::TwoDifficulties));
+    }
+    let share = 1.0 / file.levels.len() as f64;
+    let name = file.name.clone().or(file.id.clone()).unwrap_or_default();
+    let one = |level: &f64| {
+        environment(
+            EnvFile {
+                levels: Vec::new(),
+                level: Some(*level),
+                difficulty: Some(Difficulty::All(*level)),
+                name: Some(format!("{name}@{level}")),
+                weight: Some(file.weight.unwrap_or(1.0) * share),
+                ..file.clone()
+            },
+            at,
+        )
+    };
+    file.levels.iter().map(one).collect()
 }
 
 fn environment(file: EnvFile, at: &At<'_>) -> Result<EnvChoice, RecipeError> {
@@ -243,7 +280,11 @@ fn environment(file: EnvFile, at: &At<'_>) -> Result<EnvChoice, RecipeError> {
     let knobs = knobs.map_err(refuse)?;
     // Knobs that contradict each other are only seen when a board is made.
     entry.reset(Seed::new(0).split("check", 0), &knobs).map_err(refuse)?;
-    Ok(EnvChoice { id, name, weight, knobs })
+    let level = match file.level {
+        Some(level) => Some(at.at("level").range(level, level.is_finite(), "a finite number")?),
+        None => None,
+    };
+    Ok(EnvChoice { id, name, weight, level, knobs })
 }
 
 fn knob_value(value: Value) -> Result<KnobValue, Problem> {
@@ -288,7 +329,11 @@ fn rollout(file: RolloutFile, at: &At<'_>) -> Result<RolloutSettings, RecipeErro
     })
 }
 
-fn lengths(max_tokens: usize, max_context: usize, at: &At<'_>) -> Result<(usize, usize), RecipeError> {
+pub(super) fn lengths(
+    max_tokens: usize,
+    max_context: usize,
+    at: &At<'_>,
+) -> Result<(usize, usize), RecipeError> {
     at.at("max_tokens").count(max_tokens)?;
     if max_tokens >= max_context {
         return Err(at.at("max_tokens").fail(Problem::Context { max_tokens, max_context }));

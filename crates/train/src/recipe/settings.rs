@@ -118,6 +118,10 @@ pub struct EnvChoice {
     pub name: String,
     /// How often it is drawn, relative to the others. More than 0; default 1.
     pub weight: f64,
+    /// How hard it is, as the curriculum of a stage reads it: any finite number. `levels` in a recipe stands
+    /// for several environments, each turned to one position of its dial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<f64>,
     /// Its knobs, every one of them.
     pub knobs: Knobs,
 }

@@ -4,11 +4,13 @@ use eyas_algo::advantage::estimator::{BiLevelGae, Gae};
 use eyas_algo::loss::preference::PreferenceConfig;
 use eyas_algo::loss::value::ppo::PpoValue;
 use eyas_algo::{AdvantageConfig, Decay, PolicyConfig, Schedule};
+use eyas_data::curriculum::ContextStage;
 use eyas_model::Corruption;
 use eyas_reward::RewardSpec;
 use serde::{Deserialize, Serialize};
 
 use super::EnvChoice;
+use super::draw::{ControlSettings, Controlled, CurriculumSettings, DynamicSampling};
 
 /// One stage of the training.
 #[expect(clippy::large_enum_variant, reason = "a recipe has a handful of them")]
@@ -147,6 +149,18 @@ pub struct RlStage {
     /// A value head whose values give the advantages; absent: `advantage` compares rewards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<ValueSettings>,
+    /// More groups are sampled than are trained on; absent: as many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_sampling: Option<DynamicSampling>,
+    /// Which start states come next; absent: new ones, environments by their weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curriculum: Option<CurriculumSettings>,
+    /// Longer and longer responses, in place of `rollout.max_tokens` and `rollout.group_size`; empty: those.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<ContextStage>,
+    /// Numbers that change over the stage.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub control: Vec<ControlSettings>,
     /// The environments.
     pub env: Vec<EnvChoice>,
     /// The rewards, in the order of reports. At least one.
@@ -156,6 +170,11 @@ pub struct RlStage {
 }
 
 impl RlStage {
+    /// Whether its loss compares with a reference policy in some step.
+    pub fn compares(&self) -> bool {
+        self.loss.needs().reference || self.control.iter().any(|c| c.of == Controlled::Kl)
+    }
+
     /// Members of a group that the policy samples; demonstrations are the others.
     pub fn sampled(&self) -> usize {
         self.rollout.group_size - self.off_policy.demonstrations

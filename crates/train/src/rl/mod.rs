@@ -1,5 +1,7 @@
 //! Reinforcement learning with verifiable rewards: groups, advantages, clipped policy gradient.
 
+mod collect;
+mod control;
 mod metrics;
 mod update;
 mod value;
@@ -7,88 +9,76 @@ mod value;
 use std::sync::Arc;
 use std::time::Instant;
 
+use collect::{Collected, Play, collect};
+use control::{adapt, prepare};
 use eyas_core::{Episode, Group, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
-use eyas_reward::{Progress, RewardSpec, score_group};
-use eyas_rollout::{Agent, Pictures, Reference, RolloutConfig, Start, Teacher, demonstrate, rollout};
+use eyas_reward::RewardSpec;
+use eyas_rollout::{Agent, Reference, RolloutConfig, Start};
 use metrics::{length_metrics, policy_metrics, reward_metrics};
-use rayon::prelude::*;
 use serde_json::Value;
-use update::sort_valued;
 pub(crate) use update::{Sorted, UpdateConfig, Views, sort, update};
+use update::{is_live, sort_valued};
 use value::evaluate;
 
-use crate::mixture::starts;
 use crate::optim::adamw;
 use crate::recipe::{EnvChoice, ReferencePolicy, RlStage, RolloutSettings};
 use crate::run_dir::Metrics;
-use crate::{StageRun, StepReport, TrainError};
+use crate::source::curriculum_metrics;
+use crate::{StageRun, StageState, StepReport, TrainError};
 
 /// Runs the stage. `reference`, the policy at its start, is needed when the loss compares with it; a running
-/// mean is kept there.
+/// mean is kept there. `state` is what the stage remembers: empty at its start, and always as the last finished
+/// step left it.
 ///
 /// # Errors
 /// [`TrainError`]; also when `report` fails.
 pub fn run_rl(
     model: &mut Vlm,
     reference: &mut Option<Policy>,
+    state: &mut StageState,
     stage: &RlStage,
     run: &StageRun<'_>,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
     let StageRun { style, seed, from, interrupt } = *run;
-    let mut rollout_config = rollout_config(&stage.rollout, style);
-    rollout_config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
     if let Some(value) = stage.value {
         model.policy.add_value_head(value.stop_gradient);
     }
     let references = references(&stage.env, seed.split("references", 0))?;
-    for step in from..stage.steps {
+    let whole = stage;
+    prepare(state, whole, seed)?;
+    for step in from..whole.steps {
         let begin = Instant::now();
+        let of_stage = seed;
         let seed = seed.split("rl", step);
-        let (places, begins): (Vec<usize>, Vec<_>) =
-            starts(&stage.env, stage.rollout.groups, seed)?.into_iter().unzip();
-        let agent = Agent::of(model);
-        let forbidden: Arc<[u32]> = Arc::from(agent.forbidden());
-        let mut pictures = Pictures::default();
-        let (mut groups, stats) = rollout(
-            agent,
-            &begins,
-            stage.sampled(),
-            &rollout_config,
-            seed.split("sampling", 0),
-            &mut pictures,
-            interrupt,
-        )?;
-        let gen_secs = begin.elapsed().as_secs_f64();
+        let mut next = state.clone();
+        let stage = &whole.at_step(step, state);
+        let mut rollout_config = rollout_config(&stage.rollout, style);
+        rollout_config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
+        let play = Play { model, stage, config: &rollout_config, step, seed, of_stage, interrupt };
+        let Collected { groups, envs, items, chosen, pictures, stats, rounds, gen_secs, reward_secs } =
+            collect(&play, &mut next)?;
+
+        let clock = Instant::now();
         let demonstrations = stage.off_policy.demonstrations;
-        add_demonstrations(agent, &mut groups, &begins, demonstrations, &rollout_config, seed)?;
-
-        let clock = Instant::now();
-        let tags = style.tags();
-        let progress = Progress { step, steps: stage.steps };
-        groups
-            .par_iter_mut()
-            .for_each(|group| score_group(&stage.reward, &mut group.episodes, tags, progress));
-        let reward_secs = clock.elapsed().as_secs_f64();
-
-        let clock = Instant::now();
+        let chosen: Vec<&Group> = chosen.iter().map(|i| &groups[*i]).collect();
         let mut images = pictures.into_store();
         if demonstrations > 0 {
-            let shown = groups.iter().flat_map(|g| &g.episodes).flat_map(|e| e.images.values());
+            let shown = chosen.iter().flat_map(|g| &g.episodes).flat_map(|e| e.images.values());
             images.add(model.policy.processor(), shown)?;
         }
         let options = ScoreOptions {
             targets: Targets::Sampled,
             temperature: rollout_config.sampling.temperature,
-            forbidden,
+            forbidden: Arc::from(Agent::of(model).forbidden()),
         };
         let Sorted { live, dead, invalid } = match &stage.value {
-            None => sort(&groups, &stage.advantage, demonstrations)?,
+            None => sort(&chosen, &stage.advantage, demonstrations)?,
             Some(settings) => {
-                let valued = evaluate(&model.policy, &groups, stage, settings, &images, &options)?;
-                sort_valued(&groups, valued)
+                let valued = evaluate(&model.policy, &chosen, stage, settings, &images, &options)?;
+                sort_valued(&chosen, valued)
             }
         };
         let adv_secs = clock.elapsed().as_secs_f64();
@@ -123,6 +113,14 @@ pub fn run_rl(
         }
         let passes = model.policy.take_seconds();
         let update_secs = clock.elapsed().as_secs_f64();
+        let (trained, sampled) = (live.len(), groups.len());
+        let dead = match stage.dynamic_sampling {
+            None => dead,
+            Some(_) => {
+                let all: Vec<&Group> = groups.iter().collect();
+                is_live(&all, &stage.advantage, demonstrations)?.iter().filter(|live| !**live).count()
+            }
+        };
 
         let episodes: Vec<Episode> = groups.into_iter().flat_map(|g| g.episodes).collect();
         let mut line = Metrics::new();
@@ -137,10 +135,19 @@ pub fn run_rl(
         let seconds = begin.elapsed().as_secs_f64();
         let own: Vec<&Episode> =
             episodes.chunks(stage.rollout.group_size).flat_map(|g| &g[..stage.sampled()]).collect();
-        reward_metrics(&mut put, &own, stage, &places, &references);
+        reward_metrics(&mut put, &own, stage, &envs, &references);
         length_metrics(&mut put, &own);
-        put("frac_reward_zero_std", dead as f64 / stage.rollout.groups as f64);
+        put("frac_reward_zero_std", dead as f64 / sampled as f64);
         put("training/filter_groups/dropped", dead as f64);
+        if stage.dynamic_sampling.is_some() {
+            put("training/filter_groups/sampled", sampled as f64);
+            put("training/filter_groups/trained", trained as f64);
+            put("training/filter_groups/rounds", f64::from(rounds));
+            put("training/filter_groups/short_steps", next.sampling.short_steps as f64);
+        }
+        if let Some(curriculum) = &next.curriculum {
+            curriculum_metrics(&mut put, curriculum, &items);
+        }
         put("training/invalid_scores", invalid as f64);
         put("loss", sums.loss);
         put("actor/pg_loss", sums.loss);
@@ -174,6 +181,8 @@ pub fn run_rl(
         put("timing_s/update_actor", update_secs);
         put("timing_s/step", seconds);
         put("perf/throughput", (stats.sampled_tokens + stats.prompt_tokens) as f64 / seconds);
+        adapt(&mut next, stage, step, &mut line, episodes.len())?;
+        *state = next;
         report(StepReport {
             stage: &stage.name,
             step,
@@ -182,31 +191,8 @@ pub fn run_rl(
             episodes: &episodes,
             model,
             reference: reference.as_ref(),
+            state,
         })?;
-    }
-    Ok(())
-}
-
-/// Appends demonstrations of the oracle to each group, from its own start.
-fn add_demonstrations(
-    agent: Agent<'_>,
-    groups: &mut [Group],
-    starts: &[Start],
-    demonstrations: usize,
-    config: &RolloutConfig,
-    seed: Seed,
-) -> Result<(), TrainError> {
-    let teacher = Teacher {
-        noise: 0.0,
-        style: config.style,
-        max_tokens: config.max_context,
-        record_truth: config.record_truth,
-    };
-    for (n, (group, start)) in groups.iter_mut().zip(starts).enumerate() {
-        for member in 0..demonstrations {
-            let mut rng = seed.split("demonstration", n as u64).split("member", member as u64).rng();
-            group.episodes.push(demonstrate(agent, start.clone(), &teacher, &mut rng)?);
-        }
     }
     Ok(())
 }

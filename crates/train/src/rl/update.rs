@@ -57,31 +57,47 @@ pub(crate) struct Sorted<'a> {
 /// Works out advantages, and puts aside the groups that have none. The last `demonstrations` members of each
 /// group were not sampled by the policy.
 pub(crate) fn sort<'a>(
-    groups: &'a [Group],
+    groups: &[&'a Group],
     config: &AdvantageConfig,
     demonstrations: usize,
 ) -> Result<Sorted<'a>, TrainError> {
-    let input = |group: &'a Group| GroupInput {
-        scores: group.episodes.iter().map(|e| e.scores.as_slice()).collect(),
-        kinds: group.episodes.iter().map(|e| e.trajectory.kinds()).collect(),
-        members: group
-            .episodes
-            .iter()
-            .enumerate()
-            .map(|(n, e)| member(e, n + demonstrations >= group.episodes.len()))
-            .collect(),
-    };
-    let inputs: Vec<GroupInput<'_>> = groups.iter().map(input).collect();
     let mut sorted = Sorted { live: Vec::new(), dead: 0, invalid: 0 };
-    for (group, advantages) in groups.iter().zip(token_advantages(&inputs, config)?) {
+    for (group, advantages) in groups.iter().zip(advantages(groups, config, demonstrations)?) {
         sorted.add(group, advantages, Vec::new(), demonstrations);
     }
     Ok(sorted)
 }
 
+/// Which groups have an advantage.
+pub(super) fn is_live(
+    groups: &[&Group],
+    config: &AdvantageConfig,
+    demonstrations: usize,
+) -> Result<Vec<bool>, TrainError> {
+    Ok(advantages(groups, config, demonstrations)?.iter().map(|a| !a.dead).collect())
+}
+
+fn advantages(
+    groups: &[&Group],
+    config: &AdvantageConfig,
+    demonstrations: usize,
+) -> Result<Vec<TokenAdvantages>, TrainError> {
+    let inputs: Vec<GroupInput<'_>> = groups.iter().map(|group| input(group, demonstrations)).collect();
+    Ok(token_advantages(&inputs, config)?)
+}
+
+fn input(group: &Group, demonstrations: usize) -> GroupInput<'_> {
+    let own = group.episodes.len().saturating_sub(demonstrations);
+    GroupInput {
+        scores: group.episodes.iter().map(|e| e.scores.as_slice()).collect(),
+        kinds: group.episodes.iter().map(|e| e.trajectory.kinds()).collect(),
+        members: group.episodes.iter().enumerate().map(|(n, e)| member(e, n >= own)).collect(),
+    }
+}
+
 /// The groups of a step with the advantages that a value head gives them.
 pub(super) fn sort_valued<'a>(
-    groups: &'a [Group],
+    groups: &[&'a Group],
     valued: Vec<(TokenAdvantages, Vec<ValueTargets>)>,
 ) -> Sorted<'a> {
     let mut sorted = Sorted { live: Vec::new(), dead: 0, invalid: 0 };

@@ -28,7 +28,7 @@ pub(super) struct ValueTargets {
 /// cut at a limit is taken to be worth nothing from there on. Episodes without a score take no part.
 pub(super) fn evaluate(
     policy: &Policy,
-    groups: &[Group],
+    groups: &[&Group],
     stage: &RlStage,
     settings: &ValueSettings,
     images: &ImageStore,
@@ -127,7 +127,7 @@ fn rewards(episode: &Episode, turns: &[Range<usize>], game: f64) -> Vec<f64> {
 /// What the head says of the state before each token of each episode; 0 for tokens that were not sampled.
 fn values(
     policy: &Policy,
-    groups: &[Group],
+    groups: &[&Group],
     stage: &RlStage,
     images: &ImageStore,
     options: &ScoreOptions,

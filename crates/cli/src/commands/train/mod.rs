@@ -19,8 +19,8 @@ use eyas_store::RunLock;
 use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{ModelSource, Recipe, Stage};
 use eyas_train::{
-    RunDir, StageRun, StepReport, TrainError, check_prompts, configure, open_model, run_preference, run_rl,
-    run_sft,
+    RunDir, StageRun, StageState, StepReport, TrainError, check_prompts, configure, open_model,
+    run_preference, run_rl, run_sft,
 };
 use serde_json::Value;
 
@@ -148,6 +148,8 @@ struct Session<'a> {
     interrupt: Interrupt,
     lines: Vec<MetricLine>,
     position: Position,
+    /// What the stage remembers, as the last finished step left it.
+    state: StageState,
     begun: Instant,
     /// Seconds that earlier processes have spent on the run.
     before: f64,
@@ -209,6 +211,10 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
             metrics: run.sync()?,
         },
     };
+    let state = match &found.checkpoint {
+        Some(checkpoint) => eyas_train::checkpoint::state_of_stage(checkpoint)?,
+        None => StageState::default(),
+    };
     let lines = saving::lines(path)?;
     let saving = Saving::open(path, recipe)?;
     let before = position.seconds;
@@ -221,6 +227,7 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
         interrupt,
         lines,
         position,
+        state,
         begun,
         before,
         budget: job.budget_tokens.unwrap_or(u64::MAX),
@@ -256,6 +263,7 @@ impl Session<'_> {
             }
             self.stage(model, reference, i, stage).with_context(|| format!("stage {:?}", stage.name()))?;
             *reference = None;
+            self.state = StageState::default();
             self.position = Position { stage: i + 1, step: 0, ..self.position.clone() };
         }
         // What is left takes a while and can be interrupted too.
@@ -320,12 +328,13 @@ impl Session<'_> {
         let run = StageRun { style: self.recipe.prompt.style, seed, from, interrupt: &interrupt };
         let compares = match stage {
             Stage::Sft(_) => false,
-            Stage::Rl(stage) => stage.loss.needs().reference,
+            Stage::Rl(stage) => stage.compares(),
             Stage::Preference(_) => true,
         };
         if compares && reference.is_none() {
             *reference = Some(model.copy_policy()?);
         }
+        let mut state = self.state.clone();
         let mut progress = Progress::new(stage.name(), stage.steps());
         let mut report = |step: StepReport<'_>| {
             progress.update(step.step + 1, &line(step.metrics));
@@ -337,9 +346,10 @@ impl Session<'_> {
         };
         let done = match stage {
             Stage::Sft(stage) => run_sft(model, stage, &run, &mut report),
-            Stage::Rl(stage) => run_rl(model, reference, stage, &run, &mut report),
+            Stage::Rl(stage) => run_rl(model, reference, &mut state, stage, &run, &mut report),
             Stage::Preference(stage) => run_preference(model, reference.as_ref(), stage, &run, &mut report),
         };
+        self.state = state;
         match done {
             // The end of the budget is an end like any other.
             Err(TrainError::Interrupted) if self.spent() && !self.interrupt.is_raised() => {}
@@ -351,7 +361,7 @@ impl Session<'_> {
 
     /// Logs one finished step, measures and saves when it is time.
     fn step(&mut self, index: usize, stage: &Stage, report: StepReport<'_>) -> anyhow::Result<()> {
-        let StepReport { step, steps, metrics, episodes, model, reference, .. } = report;
+        let StepReport { step, steps, metrics, episodes, model, reference, state, .. } = report;
         let done = self.position.done;
         metrics.insert("step".into(), Value::from(done));
         let number = |key: &str| metrics.get(key).and_then(Value::as_f64);
@@ -386,6 +396,7 @@ impl Session<'_> {
             ..self.position.clone()
         };
         if self.saving.is_due(done + 1) {
+            self.state = state.clone();
             self.save(model, reference)?;
         }
         Ok(())
@@ -395,7 +406,7 @@ impl Session<'_> {
     fn save(&mut self, model: &Vlm, reference: Option<&Policy>) -> anyhow::Result<()> {
         self.position.metrics = self.run.sync()?;
         self.position.seconds = self.seconds();
-        self.saving.save(model, reference, &self.position, self.recipe)
+        self.saving.save(model, reference, &self.state, &self.position, self.recipe)
     }
 
     /// Writes down the run as the last finished step left it, and says how it can go on.

@@ -13,6 +13,7 @@ use eyas_model::image_file::{ImageLimits, read_image};
 use eyas_model::{Policy, Vlm};
 use eyas_rollout::Reference;
 use eyas_store::{Background, Checkpoint, Checkpoints, Disk, Keep, Lines, Outcome, SaveSettings};
+use eyas_train::StageState;
 use eyas_train::checkpoint::{self, Progress};
 use eyas_train::recipe::{Recipe, SaveDtype};
 use serde::{Deserialize, Serialize};
@@ -99,13 +100,14 @@ impl Saving {
         &mut self,
         model: &Vlm,
         reference: Option<&Policy>,
+        state: &StageState,
         position: &Progress,
         recipe: &Recipe,
     ) -> anyhow::Result<()> {
         if self.last == Some(position.done) {
             return Ok(());
         }
-        let snapshot = checkpoint::snapshot(model, reference, position, dtype(recipe))?;
+        let snapshot = checkpoint::snapshot(model, reference, state, position, dtype(recipe))?;
         let before = self.background.save(snapshot);
         self.last = Some(position.done);
         report(before);

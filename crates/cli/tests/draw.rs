@@ -1,0 +1,169 @@
+//! Which groups a step trains on, and what changes over a stage.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{done, eyas, folder, metrics};
+use serde_json::{Map, Value};
+
+const RECIPE: &str = r#"
+[model]
+preset = "tiny"
+vocab_size = 500
+
+[[stage]]
+kind = "rl"
+steps = 3
+[[stage.env]]
+id = "frozen-lake"
+levels = [0.0, 0.5, 1.0]
+[[stage.env]]
+id = "counting"
+level = 0.2
+[stage.rollout]
+groups = 4
+group_size = 2
+max_tokens = 8
+max_context = 300
+[[stage.reward]]
+name = "format"
+[stage.loss]
+terms = [{ kind = "entropy", coef = 0.1 }]
+[stage.optim]
+lr = 1e-3
+
+[eval]
+episodes = 1
+[[eval.env]]
+id = "counting"
+"#;
+
+/// The lines of metrics of a run of the recipe with more at its end.
+fn run(dir: &Path, name: &str, more: &str) -> Vec<Map<String, Value>> {
+    fs::write(dir.join(format!("{name}.toml")), format!("{RECIPE}{more}")).unwrap();
+    done(dir, &["train", &format!("{name}.toml"), "--run", name]);
+    metrics(&dir.join(name))
+}
+
+fn numbers(lines: &[Map<String, Value>], key: &str) -> Vec<f64> {
+    lines.iter().map(|l| l[key].as_f64().unwrap_or_else(|| panic!("{key} in {l:?}"))).collect()
+}
+
+#[test]
+fn groups_that_teach_nothing_are_replaced_and_the_step_goes_on_without_any() {
+    let dir = folder("draw-refill");
+    // A model that has learnt nothing never reaches a goal, so no group is useful by success.
+    let lines = run(
+        &dir,
+        "refill",
+        "[stage.dynamic_sampling]\nkind = \"refill\"\nmax_rounds = 2\nmax_factor = 2.0\nby = \"success\"\n",
+    );
+    // Four groups, then at most twice the four that are missing.
+    assert_eq!(numbers(&lines, "training/filter_groups/rounds"), [2.0; 3]);
+    assert_eq!(numbers(&lines, "training/filter_groups/sampled"), [12.0; 3]);
+    assert_eq!(numbers(&lines, "training/filter_groups/trained"), [0.0; 3]);
+    assert_eq!(numbers(&lines, "training/filter_groups/short_steps"), [1.0, 2.0, 3.0]);
+    assert_eq!(numbers(&lines, "updates"), [0.0; 3]);
+    let episodes = fs::read_to_string(dir.join("refill/episodes/step-000001.jsonl")).unwrap();
+    assert_eq!(episodes.lines().count(), 24, "all that was played is kept");
+}
+
+#[test]
+fn the_groups_that_spread_most_are_trained_on() {
+    let dir = folder("draw-variance");
+    let lines = run(&dir, "variance", "[stage.dynamic_sampling]\nkind = \"variance\"\nfactor = 1.5\n");
+    assert_eq!(numbers(&lines, "training/filter_groups/sampled"), [6.0; 3]);
+    assert!(numbers(&lines, "training/filter_groups/trained").iter().all(|n| *n <= 4.0));
+    let lines = run(&dir, "expand", "[stage.dynamic_sampling]\nkind = \"expand\"\nrate = 1.0\nmax = 2.0\n");
+    // Without a success the share of useful groups is 0: at once twice as many.
+    assert_eq!(numbers(&lines, "training/filter_groups/sampled"), [4.0, 8.0, 8.0]);
+}
+
+#[test]
+fn a_curriculum_draws_by_its_rule() {
+    let dir = folder("draw-curriculum");
+    let ordered = "[stage.curriculum]\nrule = { kind = \"ordered\" }\nstarts = 2\n";
+    let lines = run(&dir, "ordered", ordered);
+    // Items by difficulty, two of each: 0, 0, 0.2, 0.2 | 0.5, 0.5, 1, 1 | and again.
+    let got = numbers(&lines, "curriculum/difficulty");
+    for (got, want) in got.iter().zip([0.1, 0.75, 0.1]) {
+        assert!((got - want).abs() < 1e-12, "{got} {want}");
+    }
+    assert_eq!(numbers(&lines, "curriculum/seen"), [0.5, 1.0, 1.0]);
+    assert!(
+        lines[0].get("env/frozen-lake@1/score").is_none()
+            && lines[1].get("env/frozen-lake@1/score").is_some()
+    );
+
+    let dial =
+        "[stage.curriculum]\nrule = { kind = \"dial\", start = 1.0, down = 0.5, step = 0.5, window = 2 }\n";
+    let lines = run(&dir, "dial", dial);
+    // Both environments: the lake at its dial, counting always. Every attempt fails, so the lake gets easier.
+    assert!(lines[0].get("env/frozen-lake@1/score").is_some());
+    assert!(
+        lines[2].get("env/frozen-lake@0/score").is_some() && lines[2].get("env/counting/score").is_some()
+    );
+    assert_eq!(numbers(&lines, "curriculum/dial")[2], 0.0);
+}
+
+#[test]
+fn numbers_change_over_a_stage() {
+    let dir = folder("draw-control");
+    let more = r#"
+[[stage.context]]
+steps = 1
+max_tokens = 4
+group = 3
+[[stage.context]]
+steps = 1
+max_tokens = 8
+group = 2
+[[stage.control]]
+of = "entropy"
+by = { kind = "ramp", from = 0.0, to = 1.0, steps = 2 }
+[[stage.control]]
+of = "temperature"
+by = { kind = "fixed", value = 0.5 }
+"#;
+    let lines = run(&dir, "control", more);
+    assert_eq!(numbers(&lines, "control/entropy"), [0.0, 0.5, 1.0]);
+    assert_eq!(numbers(&lines, "control/temperature"), [0.5; 3]);
+    // The shortest episodes have one turn, whose response is cut at the limit.
+    assert_eq!(numbers(&lines, "completions/min_length"), [4.0, 8.0, 8.0]);
+    let episodes = |step: usize| {
+        fs::read_to_string(dir.join(format!("control/episodes/step-{step:06}.jsonl")))
+            .unwrap()
+            .lines()
+            .count()
+    };
+    assert_eq!([episodes(0), episodes(1), episodes(2)], [12, 8, 8]);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_at_its_place() {
+    let dir = folder("draw-refused");
+    for (more, message) in [
+        (
+            "[stage.curriculum]\nrule = { kind = \"ordered\" }\n",
+            "`stage.0.curriculum.starts`: this rule takes",
+        ),
+        (
+            "[stage.curriculum]\nrule = { kind = \"staged\", gates = [{}, {}, {}, {}] }\n",
+            "`stage.0.curriculum`: stage is empty",
+        ),
+        (
+            "[[stage.control]]\nof = \"perception\"\nby = { kind = \"fixed\" }\n",
+            "there is no perception to change",
+        ),
+        ("[stage.dynamic_sampling]\nkind = \"refill\"\nmax_rounds = 0\n", "dynamic_sampling.max_rounds"),
+        ("[stage.dynamic_sampling]\nkind = \"more\"\n", "unknown variant `more`"),
+        ("[[stage.context]]\nsteps = 1\nmax_tokens = 8\ngroup = 1\n", "at least 2"),
+    ] {
+        fs::write(dir.join("r.toml"), format!("{RECIPE}{more}")).unwrap();
+        let ran = eyas(&dir, &["train", "r.toml"]);
+        assert!(ran.code == 1 && ran.err.contains(message), "{message:?} in {ran:?}");
+    }
+}

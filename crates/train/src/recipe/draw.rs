@@ -1,0 +1,257 @@
+//! Which groups a step trains on, and what changes over a stage.
+
+use eyas_algo::Surrogate;
+use eyas_algo::control::{Control, Controller};
+use eyas_algo::loss::term::Term;
+use eyas_core::Seed;
+use eyas_data::curriculum::{ContextStages, Expansion, PoolConfig, Rule};
+use eyas_data::filter::DynamicSampling as Refill;
+use serde::{Deserialize, Serialize};
+
+use super::at::At;
+use super::resolve::lengths;
+use super::{Problem, RecipeError, RlStage};
+use crate::StageState;
+use crate::source::curriculum;
+
+/// More groups are sampled than are trained on, so that a step does not run short of groups that teach
+/// something. `rollout.groups` is how many are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DynamicSampling {
+    /// What teaches nothing is replaced, in rounds (DAPO, Yu et al., arXiv 2503.14476, §3.2); see
+    /// [`Refill`](eyas_data::filter::DynamicSampling). After the last round the step goes on with what there
+    /// is.
+    Refill {
+        /// Rounds of sampling at most, at least 1. Default 4.
+        #[serde(default = "four_rounds")]
+        max_rounds: u32,
+        /// A round samples at most so many times what is missing, at least 1. Default 4.
+        #[serde(default = "four_times")]
+        max_factor: f64,
+        /// What makes a group useful.
+        #[serde(default)]
+        by: Useful,
+    },
+    /// As many more as the share of groups with both successes and failures was small lately (RLCS of
+    /// GLM-4.1V-Thinking, arXiv 2507.01006); those with a pass rate nearest to ½ are trained on. See
+    /// [`Expansion`].
+    Expand {
+        /// Weight of the latest step in the moving ratio, in `0..=1`. Default 0.1.
+        #[serde(default = "slowly")]
+        rate: f64,
+        /// Most groups that are sampled for one that is wanted, at least 1. Default 8.
+        #[serde(default = "eight_times")]
+        max: f64,
+    },
+    /// `factor` times as many; those whose rewards spread most are trained on. See
+    /// [`select_by_variance`](eyas_data::filter::select_by_variance).
+    Variance {
+        /// Groups sampled for one that is wanted, at least 1. Default 2.
+        #[serde(default = "twice")]
+        factor: f64,
+    },
+}
+
+fn four_rounds() -> u32 {
+    Refill::default().max_rounds
+}
+
+fn four_times() -> f64 {
+    Refill::default().max_factor
+}
+
+fn slowly() -> f64 {
+    Expansion::default().rate
+}
+
+fn eight_times() -> f64 {
+    Expansion::default().max
+}
+
+fn twice() -> f64 {
+    2.0
+}
+
+/// What makes a group useful.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Useful {
+    /// Some member has an advantage, whatever reward it comes from.
+    #[default]
+    Advantage,
+    /// Some members reached the goal and some did not, as in DAPO.
+    Success,
+}
+
+/// Which start states come next.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CurriculumSettings {
+    /// How they are chosen.
+    pub rule: Rule,
+    /// Start states of each environment, drawn once at the beginning of the stage; each is an item of the
+    /// curriculum. 0: every environment is an item, and its states are new ones every time. Default 0.
+    pub starts: usize,
+    /// What an attempt is worth to the curriculum.
+    pub score: Worth,
+    /// How fast the figures of an item follow its latest results.
+    pub pool: PoolConfig,
+}
+
+/// What an attempt is worth to a curriculum, in `0..=1`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Worth {
+    /// 1 when the goal was reached, else 0.
+    #[default]
+    Success,
+    /// The environment's own score.
+    Score,
+}
+
+/// A number of the stage that changes over its steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlSettings {
+    /// The number.
+    pub of: Controlled,
+    /// How it changes.
+    pub by: Control,
+    /// The metric that it follows. Default: `kl` for the weight of the KL penalty, else `entropy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<String>,
+}
+
+impl ControlSettings {
+    /// The metric that it follows.
+    pub fn watched(&self) -> &str {
+        match (&self.watch, self.of) {
+            (Some(metric), _) => metric,
+            (None, Controlled::Kl) => "kl",
+            (None, _) => "entropy",
+        }
+    }
+}
+
+/// A number of the stage that can change over its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Controlled {
+    /// `loss.kl.coef`.
+    Kl,
+    /// `coef` of the loss's term `entropy`.
+    Entropy,
+    /// `coef` of the loss's term `perception`.
+    Perception,
+    /// `rollout.temperature`.
+    Temperature,
+    /// `clip_high` of the surrogate `ppo`.
+    ClipHigh,
+}
+
+impl Controlled {
+    /// The word in recipes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kl => "kl",
+            Self::Entropy => "entropy",
+            Self::Perception => "perception",
+            Self::Temperature => "temperature",
+            Self::ClipHigh => "clip_high",
+        }
+    }
+}
+
+impl RlStage {
+    /// The stage as it is at a step: what changes over it has its value.
+    pub(crate) fn at_step(&self, step: u64, state: &StageState) -> Self {
+        let mut stage = self.clone();
+        let context = ContextStages { stages: self.context.clone() };
+        if let Some(now) = context.at(step) {
+            stage.rollout.max_tokens = now.max_tokens as usize;
+            stage.rollout.group_size = now.group as usize;
+        }
+        for (place, controller) in &state.controllers {
+            if let Some(control) = self.control.get(*place) {
+                stage.set(control.of, controller.value(step));
+            }
+        }
+        stage
+    }
+
+    /// Gives a number that can change its value; false when the stage does not have it.
+    fn set(&mut self, of: Controlled, value: f64) -> bool {
+        let terms = &mut self.loss.terms;
+        let place = match (of, &mut self.loss.surrogate) {
+            (Controlled::Kl, _) => Some(&mut self.loss.kl.coef),
+            (Controlled::Temperature, _) => Some(&mut self.rollout.temperature),
+            (Controlled::ClipHigh, Surrogate::Ppo(ppo)) => Some(&mut ppo.clip_high),
+            (Controlled::ClipHigh, _) => None,
+            (Controlled::Entropy, _) => terms.iter_mut().find_map(|term| match term {
+                Term::Entropy(entropy) => Some(&mut entropy.coef),
+                _ => None,
+            }),
+            (Controlled::Perception, _) => terms.iter_mut().find_map(|term| match term {
+                Term::Perception(perception) => Some(&mut perception.coef),
+                _ => None,
+            }),
+        };
+        let there = place.is_some();
+        if let Some(place) = place {
+            *place = value;
+        }
+        there
+    }
+}
+
+/// Checks what says which groups a step trains on, and what changes over the stage.
+pub(super) fn check_draw(stage: &RlStage, at: &At<'_>) -> Result<(), RecipeError> {
+    if let Some(sampling) = stage.dynamic_sampling {
+        let at = at.at("dynamic_sampling");
+        let checked = match sampling {
+            DynamicSampling::Refill { max_rounds, max_factor, .. } => {
+                Refill { batch: stage.rollout.groups, max_rounds, max_factor }.check()
+            }
+            DynamicSampling::Expand { rate, max } => Expansion { rate, max }.check(),
+            DynamicSampling::Variance { factor } => {
+                at.at("factor").range(factor, (1.0..=1e6).contains(&factor), "1 to 1000000")?;
+                Ok(())
+            }
+        };
+        checked.map_err(|error| at.fail(error))?;
+    }
+    if let Some(settings) = &stage.curriculum {
+        let at = at.at("curriculum");
+        if settings.starts == 0 && settings.rule.is_ordered() {
+            return Err(at.at("starts").fail(Problem::NoStarts));
+        }
+        curriculum(&stage.env, settings, Seed::new(0)).map_err(|error| at.fail(error))?;
+    }
+    if !stage.context.is_empty() {
+        let stages = ContextStages { stages: stage.context.clone() };
+        stages.check().map_err(|error| at.at("context").fail(error))?;
+        for (i, context) in stage.context.iter().enumerate() {
+            let at = at.at("context").at(i);
+            lengths(context.max_tokens as usize, stage.rollout.max_context, &at)?;
+            let most = stage.off_policy.demonstrations.max(1);
+            let fits = context.group as usize > most;
+            at.at("group").range(
+                f64::from(context.group),
+                fits,
+                "at least 2, and more than demonstrations",
+            )?;
+        }
+    }
+    for (i, control) in stage.control.iter().enumerate() {
+        let at = at.at("control").at(i);
+        control.by.check().map_err(|error| at.at("by").fail(error))?;
+        let value = Controller::new(control.by).map_err(|error| at.at("by").fail(error))?.value(0);
+        let mut changed = stage.clone();
+        if !changed.set(control.of, value) {
+            return Err(at.at("of").fail(Problem::NothingToControl(control.of.as_str())));
+        }
+        changed.loss.check().map_err(|error| at.at("by").fail(error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! The groups of a step: played, scored, and chosen from.
+
+use std::time::Instant;
+
+use eyas_core::{Group, Interrupt, Seed};
+use eyas_data::curriculum::{Curriculum, Expansion, GroupResult, select_middle};
+use eyas_data::filter::{DynamicSampling as Refill, Next, VarianceFilter, select_by_variance};
+use eyas_model::Vlm;
+use eyas_reward::{Progress, score_group};
+use eyas_rollout::{Agent, Pictures, RolloutConfig, RolloutStats, Start, Teacher, demonstrate, rollout};
+use rayon::prelude::*;
+
+use super::update::is_live;
+use crate::recipe::{DynamicSampling, RlStage, Useful, Worth};
+use crate::source::{Place, places, result};
+use crate::{StageState, TrainError};
+
+/// What a step has played.
+pub(super) struct Collected {
+    /// All groups, scored.
+    pub(super) groups: Vec<Group>,
+    /// Where each started.
+    pub(super) envs: Vec<usize>,
+    /// Which item of the curriculum each is of.
+    pub(super) items: Vec<u64>,
+    /// Those that are trained on, in ascending order.
+    pub(super) chosen: Vec<usize>,
+    pub(super) pictures: Pictures,
+    pub(super) stats: RolloutStats,
+    pub(super) gen_secs: f64,
+    pub(super) reward_secs: f64,
+    /// Rounds of sampling.
+    pub(super) rounds: u32,
+}
+
+/// What the groups of a step are played with.
+pub(super) struct Play<'a> {
+    pub(super) model: &'a Vlm,
+    pub(super) stage: &'a RlStage,
+    pub(super) config: &'a RolloutConfig,
+    pub(super) step: u64,
+    /// The step's own random stream.
+    pub(super) seed: Seed,
+    /// The stage's.
+    pub(super) of_stage: Seed,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// Plays and scores the groups of a step, as many as dynamic sampling asks for, and chooses those to train on.
+/// `state` is that of the step; it becomes the next one's.
+pub(super) fn collect(play: &Play<'_>, state: &mut StageState) -> Result<Collected, TrainError> {
+    let stage = play.stage;
+    let wanted = stage.rollout.groups;
+    let mut all = Collected {
+        groups: Vec::new(),
+        envs: Vec::new(),
+        items: Vec::new(),
+        chosen: Vec::new(),
+        pictures: Pictures::default(),
+        stats: RolloutStats::default(),
+        gen_secs: 0.0,
+        reward_secs: 0.0,
+        rounds: 0,
+    };
+    match stage.dynamic_sampling {
+        None => {
+            all.round(play, state.curriculum.as_mut(), wanted)?;
+            all.chosen = (0..all.groups.len()).collect();
+        }
+        Some(DynamicSampling::Refill { max_rounds, max_factor, by }) => {
+            let plan = Refill { batch: wanted, max_rounds, max_factor };
+            while let Next::Sample(n) = plan.next(&state.sampling) {
+                let first = all.groups.len();
+                all.round(play, state.curriculum.as_mut(), n)?;
+                let useful = all.useful(stage, first, by)?;
+                state.sampling = plan.after_round(state.sampling, n, useful.len());
+                all.chosen.extend(useful);
+            }
+            state.sampling = plan.after_step(state.sampling);
+            all.chosen.truncate(wanted);
+        }
+        Some(DynamicSampling::Expand { rate, max }) => {
+            let expansion = Expansion { rate, max };
+            let ratio = state.expansion.unwrap_or(1.0);
+            all.round(play, state.curriculum.as_mut(), expansion.groups(ratio, wanted))?;
+            let results = all.results(stage, Worth::Success);
+            state.expansion = Some(expansion.next(ratio, &results));
+            all.chosen = select_middle(&results, wanted);
+        }
+        Some(DynamicSampling::Variance { factor }) => {
+            let n = (wanted as f64 * factor).ceil() as usize;
+            all.round(play, state.curriculum.as_mut(), n)?;
+            let total = |group: &Group| {
+                let own = group.episodes.iter().take(stage.sampled());
+                own.map(|e| e.total_score().map(f64::from)).collect()
+            };
+            let rewards: Vec<Vec<Option<f64>>> = all.groups.iter().map(total).collect();
+            let filter = VarianceFilter { keep: wanted as f64 / n as f64, ..VarianceFilter::default() };
+            all.chosen = select_by_variance(&rewards, &filter)?;
+            all.chosen.truncate(wanted);
+        }
+    }
+    if let (Some(curriculum), Some(settings)) = (state.curriculum.as_mut(), &stage.curriculum) {
+        curriculum.observe(&all.results(stage, settings.score), play.step)?;
+    }
+    Ok(all)
+}
+
+impl Collected {
+    /// Plays and scores `n` groups more.
+    fn round(
+        &mut self,
+        play: &Play<'_>,
+        curriculum: Option<&mut Curriculum>,
+        n: usize,
+    ) -> Result<(), TrainError> {
+        let Play { model, stage, config, step, interrupt, .. } = *play;
+        // The first round has the step's own stream, so that a step without further rounds is the same
+        // with dynamic sampling and without.
+        let seed = match self.rounds {
+            0 => play.seed,
+            round => play.seed.split("round", u64::from(round)),
+        };
+        let clock = Instant::now();
+        let places = places(stage, curriculum, n, step, seed, play.of_stage)?;
+        let mut starts = Vec::with_capacity(places.len());
+        for Place { env, item, start } in places {
+            self.envs.push(env);
+            self.items.push(item);
+            starts.push(start);
+        }
+        let agent = Agent::of(model);
+        let sampling = seed.split("sampling", 0);
+        let (mut groups, stats) =
+            rollout(agent, &starts, stage.sampled(), config, sampling, &mut self.pictures, interrupt)?;
+        self.gen_secs += clock.elapsed().as_secs_f64();
+        add_demonstrations(agent, &mut groups, &starts, stage.off_policy.demonstrations, config, seed)?;
+
+        let clock = Instant::now();
+        let progress = Progress { step, steps: stage.steps };
+        groups
+            .par_iter_mut()
+            .for_each(|group| score_group(&stage.reward, &mut group.episodes, config.style.tags(), progress));
+        self.reward_secs += clock.elapsed().as_secs_f64();
+        self.groups.append(&mut groups);
+        self.stats += stats;
+        self.rounds += 1;
+        Ok(())
+    }
+
+    /// Those of the groups from `first` on that teach something.
+    fn useful(&self, stage: &RlStage, first: usize, by: Useful) -> Result<Vec<usize>, TrainError> {
+        let groups: Vec<&Group> = self.groups[first..].iter().collect();
+        let useful = match by {
+            Useful::Advantage => is_live(&groups, &stage.advantage, stage.off_policy.demonstrations)?,
+            Useful::Success => {
+                self.results(stage, Worth::Success)[first..].iter().map(|r| !r.is_flat()).collect()
+            }
+        };
+        Ok((first..).zip(useful).filter(|(_, useful)| *useful).map(|(i, _)| i).collect())
+    }
+
+    fn results(&self, stage: &RlStage, by: Worth) -> Vec<GroupResult> {
+        let pairs = self.items.iter().zip(&self.groups);
+        pairs.map(|(item, group)| result(*item, group, stage.sampled(), by)).collect()
+    }
+}
+
+/// Appends demonstrations of the oracle to each group, from its own start.
+fn add_demonstrations(
+    agent: Agent<'_>,
+    groups: &mut [Group],
+    starts: &[Start],
+    demonstrations: usize,
+    config: &RolloutConfig,
+    seed: Seed,
+) -> Result<(), TrainError> {
+    let teacher = Teacher {
+        noise: 0.0,
+        style: config.style,
+        max_tokens: config.max_context,
+        record_truth: config.record_truth,
+    };
+    for (n, (group, start)) in groups.iter_mut().zip(starts).enumerate() {
+        for member in 0..demonstrations {
+            let mut rng = seed.split("demonstration", n as u64).split("member", member as u64).rng();
+            group.episodes.push(demonstrate(agent, start.clone(), &teacher, &mut rng)?);
+        }
+    }
+    Ok(())
+}
