@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use eyas_core::{Image, Seed};
 use eyas_data::DataError;
 use eyas_data::augment::{
-    Augmentation, Blur, Concat, Crop, Diffuse, Fill, Mixup, Noise, Occlude, PatchMask, Rotate,
+    Augmentation, Blank, Blur, Concat, Crop, Diffuse, Fill, Mixup, Noise, Occlude, PatchMask, Rotate,
 };
 
 const SIDE: u32 = 224;
@@ -28,7 +28,7 @@ fn main() -> Result<(), DataError> {
         ("patch mask", Augmentation::PatchMask(PatchMask::default())),
         ("patch mask, noise", Augmentation::PatchMask(noisy)),
         ("occlude", Augmentation::Occlude(Occlude::default())),
-        ("blank", Augmentation::Blank([0; 3])),
+        ("blank", Augmentation::Blank(Blank::default())),
         ("noise", Augmentation::Noise(Noise::default())),
         ("diffuse", Augmentation::Diffuse(Diffuse::default())),
         ("rotate, expanded", Augmentation::Rotate(Rotate::default())),

@@ -69,7 +69,7 @@ pub struct Observation {
 
 impl Observation {
     /// The observation of a state of its own, which nobody steps.
-    pub(crate) fn new(game: Box<dyn Game>) -> Self {
+    pub fn new(game: Box<dyn Game>) -> Self {
         Self { game: Arc::from(game), image: Arc::default() }
     }
 

@@ -14,8 +14,19 @@ pub struct Teacher {
     pub style: ResponseStyle,
     /// Longest demonstration in tokens; a longer episode is cut after the last whole turn.
     pub max_tokens: usize,
+    /// Probability that the thought of a turn is left out: its tags hold an empty line.
+    pub thought_dropout: f64,
     /// As [`RolloutConfig::record_truth`](crate::RolloutConfig::record_truth).
     pub record_truth: bool,
+}
+
+/// The response with nothing but an empty line in its thought.
+fn without_thought(text: &str) -> String {
+    let inside = |text: &str| Some((text.find("<think>")? + "<think>".len(), text.find("</think>")?));
+    match inside(text) {
+        Some((from, to)) if from <= to => format!("{}\n\n{}", &text[..from], &text[to..]),
+        _ => text.to_string(),
+    }
 }
 
 /// One demonstrated episode. Its response tokens are marked as sampled, with log-prob 0, so that the
@@ -63,7 +74,11 @@ pub fn demonstrate(
         let slips = rng.chance(teacher.noise);
         let random = rng.choose(&legal).cloned();
         let action = random.filter(|_| slips).unwrap_or_else(|| game.oracle());
-        let text = response(game.as_ref(), &action, teacher.style).map_err(refused)?;
+        let mut text = response(game.as_ref(), &action, teacher.style).map_err(refused)?;
+        // No number is drawn where nothing is left out, so that other demonstrations stay as they were.
+        if teacher.thought_dropout > 0.0 && rng.chance(teacher.thought_dropout) {
+            text = without_thought(&text);
+        }
         let ids = agent.tokenizer.encode_plain(&text)?;
         let mut kinds = token_kinds(&text, &agent.tokenizer.decode_spans(&ids)?.spans);
         kinds.push(TokenKind::Other);

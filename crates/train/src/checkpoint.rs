@@ -5,6 +5,7 @@
 
 use std::io;
 
+use eyas_data::stage::Position as GraphPosition;
 use eyas_model::hf::WeightDtype;
 use eyas_model::{Policy, PolicyState, StateError, Vlm, VlmError};
 use eyas_store::{Array, Arrays, Checkpoint, Part, Position, Snapshot, StoreError};
@@ -21,10 +22,8 @@ const STAGE: &str = "stage.json";
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The stage that is next, from 0; as many as there are stages when all are done.
-    pub stage: usize,
-    /// The step of that stage that is next, from 0.
-    pub step: u64,
+    /// The stage that is next, and how many of its steps are done.
+    pub graph: GraphPosition,
     /// Steps of all stages that are done.
     pub done: u64,
     /// Tokens sampled so far.

@@ -3,6 +3,7 @@
 //! A recipe resolves into stages; a stage is a loop of draw, score, advantage, loss, update.
 #![forbid(unsafe_code)]
 
+mod augment;
 pub mod bench;
 mod check;
 pub mod checkpoint;

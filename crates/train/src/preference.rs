@@ -117,6 +117,7 @@ fn demonstrated(
         noise,
         style: run.style,
         max_tokens: stage.rollout.max_context,
+        thought_dropout: 0.0,
         record_truth: false,
     };
     let both: Result<Vec<[Episode; 2]>, RolloutError> = starts(&stage.env, stage.pairs.count, seed)?

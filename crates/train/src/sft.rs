@@ -2,17 +2,20 @@
 
 use std::time::Instant;
 
+use eyas_algo::loss::supervised::weight::kind_weights;
 use eyas_algo::{LossError, sft_loss};
-use eyas_core::{Episode, Seed, Trajectory};
+use eyas_core::{Episode, Outcome, Seed, Trajectory};
+use eyas_data::stage::{Bucket, bucket};
 use eyas_gym::ResponseStyle;
-use eyas_model::{ImageStore, ScoreOptions, Upstream, Vlm};
-use eyas_rollout::{Agent, Teacher, demonstrate};
+use eyas_model::{ImageStore, Origin, ScoreOptions, Upstream, Vlm};
+use eyas_rollout::{Agent, Pictures, Start, Teacher, demonstrate, rollout};
 use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::mixture::starts;
 use crate::optim::{adamw, micro_batches};
-use crate::recipe::SftStage;
+use crate::recipe::{AttemptSettings, RolloutSettings, SftStage};
+use crate::rl::rollout_config;
 use crate::run_dir::Metrics;
 use crate::{StageRun, StageState, StepReport, TrainError};
 
@@ -28,12 +31,7 @@ pub fn demonstrations(
     step: u64,
 ) -> Result<Vec<Episode>, TrainError> {
     let seed = seed.split("sft", step);
-    let teacher = Teacher {
-        noise: stage.teacher.noise,
-        style,
-        max_tokens: stage.teacher.max_context,
-        record_truth: false,
-    };
+    let teacher = teacher_of(stage, style);
     let episodes: Result<Vec<Episode>, eyas_rollout::RolloutError> =
         starts(&stage.env, stage.batch_size, seed)?
             .into_par_iter()
@@ -46,6 +44,60 @@ pub fn demonstrations(
             })
             .collect();
     Ok(episodes?)
+}
+
+/// What a step learns from when the policy tries by itself: by start, an own success or a demonstration. Also
+/// how many are its own.
+fn attempted(
+    agent: Agent<'_>,
+    stage: &SftStage,
+    settings: &RolloutSettings,
+    run: &StageRun<'_>,
+    step: u64,
+) -> Result<(Vec<Episode>, usize), TrainError> {
+    let AttemptSettings { teacher, solved } = stage.attempts.unwrap_or_default();
+    let seed = run.seed.split("sft", step);
+    let config = rollout_config(settings, run.style);
+    let mut begins: Vec<Start> =
+        starts(&stage.env, stage.batch_size, seed)?.into_iter().map(|(_, start)| start).collect();
+    for (place, start) in begins.iter_mut().enumerate() {
+        let mut rng = seed.split("teacher", place as u64).rng();
+        let moves = rng.below(stage.teacher.random_start as usize + 1);
+        start.advance(moves, &mut rng);
+    }
+    let sampling = seed.split("sampling", 0);
+    let mut pictures = Pictures::default();
+    let (groups, _) =
+        rollout(agent, &begins, settings.group_size, &config, sampling, &mut pictures, run.interrupt)?;
+    let (mut episodes, mut own) = (Vec::new(), 0);
+    for (place, (group, start)) in groups.into_iter().zip(begins).enumerate() {
+        let won = |e: &Episode| e.outcome == Outcome::Success;
+        let wins = group.episodes.iter().filter(|e| won(e)).count();
+        match bucket(Some(wins as f64 / group.episodes.len() as f64)) {
+            Some(Bucket::Expert) if teacher => {
+                let mut rng = seed.split("expert", place as u64).rng();
+                episodes.push(demonstrate(agent, start, &teacher_of(stage, run.style), &mut rng)?);
+            }
+            Some(Bucket::SelfDistilled) | Some(Bucket::Drop) if wins < group.episodes.len() || solved => {
+                // The shortest success: of what was right, what took least.
+                let successes = group.episodes.into_iter().filter(won);
+                episodes.extend(successes.min_by_key(|e| e.trajectory.sampled_len()));
+                own += 1;
+            }
+            _ => {}
+        }
+    }
+    Ok((episodes, own))
+}
+
+fn teacher_of(stage: &SftStage, style: ResponseStyle) -> Teacher {
+    Teacher {
+        noise: stage.teacher.noise,
+        style,
+        max_tokens: stage.teacher.max_context,
+        thought_dropout: stage.teacher.thought_dropout,
+        record_truth: false,
+    }
 }
 
 /// Runs the stage; `report` is called after every update.
@@ -61,30 +113,42 @@ pub fn run_sft(
     let StageRun { style, seed, from, interrupt } = *run;
     for step in from..stage.steps {
         let begin = Instant::now();
-        let episodes = demonstrations(Agent::of(model), stage, style, seed, step)?;
+        let (episodes, own) = match &stage.rollout {
+            None => (demonstrations(Agent::of(model), stage, style, seed, step)?, 0),
+            Some(rollout) => attempted(Agent::of(model), stage, rollout, run, step)?,
+        };
         let policy = &mut model.policy;
         let drawn = begin.elapsed().as_secs_f64();
         let mut images = ImageStore::default();
         images.add(policy.processor(), episodes.iter().flat_map(|e| e.images.values()))?;
         let groups: Vec<Vec<&Trajectory>> = episodes.iter().map(|e| vec![&e.trajectory]).collect();
-        let denominator: usize = episodes.iter().map(|e| e.trajectory.sampled_len()).sum();
-        let (mut loss, mut correct) = (0.0, 0usize);
+        let weights: Vec<Vec<f32>> = episodes
+            .iter()
+            .map(|e| kind_weights(e.trajectory.kinds(), &stage.token_weights))
+            .collect::<Result<_, _>>()?;
+        let denominator: f64 = weights.iter().flatten().map(|w| f64::from(*w)).sum();
+        let mut first = 0;
+        let (mut loss, mut correct, mut scored_tokens) = (0.0, 0usize, 0usize);
         for micro in micro_batches(&groups, stage.optim.micro_batch_tokens) {
             if interrupt.is_raised() {
                 return Err(TrainError::Interrupted);
             }
             policy.accumulate(micro, &images, &ScoreOptions::default(), |scored| {
-                let weight = vec![1.0; scored.logprobs.len()];
-                let result = sft_loss(&scored.logprobs, &weight, denominator as f64)?;
+                let of = |o: &Origin| weights[first + o.group][o.token];
+                let weight: Vec<f32> = scored.origins.iter().map(of).collect();
+                let result = sft_loss(&scored.logprobs, &weight, denominator.max(f64::MIN_POSITIVE))?;
+                scored_tokens += weight.iter().filter(|w| **w > 0.0).count();
                 loss += result.value;
                 // More likely than all others together: a lower bound of greedy accuracy that costs nothing.
-                correct += scored.logprobs.iter().filter(|l| **l > -std::f32::consts::LN_2).count();
+                let likely = |(l, w): &(&f32, &f32)| **l > -std::f32::consts::LN_2 && **w > 0.0;
+                correct += scored.logprobs.iter().zip(&weight).filter(likely).count();
                 Ok::<_, TrainError>(Upstream {
                     d_logprobs: result.d_logprob,
                     d_entropies: Vec::new(),
                     ..Upstream::default()
                 })
             })?;
+            first += micro.len();
         }
         let settings = adamw(&stage.optim, stage.steps, step);
         let update = policy.apply(&settings);
@@ -94,7 +158,11 @@ pub fn run_sft(
         let mut put = |key: &str, value: f64| line.insert(key.to_string(), Value::from(value));
         put("step", step as f64);
         put("loss", loss);
-        put("mean_token_accuracy", correct as f64 / denominator.max(1) as f64);
+        put("mean_token_accuracy", correct as f64 / scored_tokens.max(1) as f64);
+        if stage.attempts.is_some() {
+            put("attempts/own", own as f64);
+            put("attempts/demonstrated", (episodes.len() - own) as f64);
+        }
         put("grad_norm", update.grad_norm);
         put("learning_rate", f64::from(settings.lr));
         put("num_tokens", tokens as f64);

@@ -8,6 +8,7 @@ mod conversation;
 mod eval;
 mod generate;
 mod gym;
+mod mixture;
 mod model;
 mod model_player;
 mod open;
@@ -56,6 +57,7 @@ enum Command {
     Gym(gym::GymArgs),
     Reward(reward::RewardArgs),
     Recipe(recipe::RecipeArgs),
+    Mixture(mixture::MixtureArgs),
     Model(model::ModelArgs),
     Bench(bench::BenchArgs),
 }
@@ -76,6 +78,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Gym(args) => gym::run(&args, &mut out),
         Command::Reward(args) => reward::run(&args, &mut out),
         Command::Recipe(args) => recipe::run(&args, &mut out),
+        Command::Mixture(args) => mixture::run(&args, &mut out),
         Command::Model(args) => model::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
     }

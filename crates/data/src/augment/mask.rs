@@ -140,6 +140,14 @@ pub fn hide_box(
     canvas.image()
 }
 
+/// Settings of [`blank`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Blank {
+    /// The colour of every pixel. Default black.
+    pub colour: Rgb,
+}
+
 /// A picture of one colour in the size of another: the model is blind. Same size.
 ///
 /// **Faithful:** the blank-picture ablation of modality-bias evaluations.

@@ -17,7 +17,7 @@ pub use blur::{Blur, blur, blur_randomly};
 pub use canvas::Rgb;
 pub use crop::{Crop, crop_randomly};
 pub use frames::{kept_frames, shuffled_frames};
-pub use mask::{Fill, Occlude, PatchMask, blank, hide_box, mask_patches, occlude};
+pub use mask::{Blank, Fill, Occlude, PatchMask, blank, hide_box, mask_patches, occlude};
 pub use mix::{Concat, Mixup, concat, mixup};
 pub use noise::{Anneal, DIFFUSION_STEPS, Diffuse, Noise, add_noise, diffuse};
 pub use rotate::{Rotate, rotate, rotate_randomly};
@@ -29,14 +29,14 @@ use crate::error::DataError;
 
 /// One change of a picture, as a recipe writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Augmentation {
     /// [`mask_patches`].
     PatchMask(PatchMask),
     /// [`occlude`].
     Occlude(Occlude),
-    /// [`blank`] with this colour.
-    Blank(Rgb),
+    /// [`blank`].
+    Blank(Blank),
     /// [`add_noise`].
     Noise(Noise),
     /// [`diffuse`].
@@ -74,7 +74,7 @@ impl Augmentation {
         match self {
             Self::PatchMask(cfg) => mask_patches(image, cfg, seed),
             Self::Occlude(cfg) => occlude(image, &Occlude { size: cfg.size * strength, ..*cfg }, seed),
-            Self::Blank(colour) => blank(image, *colour),
+            Self::Blank(cfg) => blank(image, cfg.colour),
             Self::Noise(cfg) => add_noise(image, &Noise { std: cfg.std * strength }, seed),
             Self::Diffuse(cfg) => diffuse(image, cfg, strength, seed),
             Self::Rotate(cfg) => rotate_randomly(image, cfg, strength, seed),
@@ -100,7 +100,7 @@ mod tests {
         vec![
             Augmentation::PatchMask(PatchMask::default()),
             Augmentation::Occlude(Occlude::default()),
-            Augmentation::Blank([7; 3]),
+            Augmentation::Blank(Blank { colour: [7; 3] }),
             Augmentation::Noise(Noise::default()),
             Augmentation::Diffuse(Diffuse::default()),
             Augmentation::Rotate(Rotate::default()),
@@ -158,9 +158,12 @@ mod tests {
     fn is_read_from_a_recipe() {
         let read = |s: &str| serde_json::from_str::<Augmentation>(s);
         let mask = PatchMask { probability: 0.5, ..PatchMask::default() };
-        assert_eq!(read(r#"{"patch_mask": {"probability": 0.5}}"#).unwrap(), Augmentation::PatchMask(mask));
-        assert_eq!(read(r#"{"blank": [0, 0, 0]}"#).unwrap(), Augmentation::Blank([0; 3]));
-        assert!(read(r#"{"patch_mask": {"propability": 0.5}}"#).is_err());
+        assert_eq!(
+            read(r#"{"kind": "patch_mask", "probability": 0.5}"#).unwrap(),
+            Augmentation::PatchMask(mask)
+        );
+        assert_eq!(read(r#"{"kind": "blank"}"#).unwrap(), Augmentation::Blank(Blank { colour: [0; 3] }));
+        assert!(read(r#"{"kind": "patch_mask", "propability": 0.5}"#).is_err());
         for change in all() {
             assert_eq!(read(&serde_json::to_string(&change).unwrap()).unwrap(), change);
         }

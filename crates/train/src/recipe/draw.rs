@@ -3,7 +3,8 @@
 use eyas_algo::Surrogate;
 use eyas_algo::control::{Control, Controller};
 use eyas_algo::loss::term::Term;
-use eyas_core::Seed;
+use eyas_core::{Image, Seed};
+use eyas_data::augment::{Anneal, Augmentation};
 use eyas_data::curriculum::{ContextStages, Expansion, PoolConfig, Rule};
 use eyas_data::filter::DynamicSampling as Refill;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,24 @@ pub enum Worth {
     Success,
     /// The environment's own score.
     Score,
+}
+
+/// Pictures that are changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AugmentSettings {
+    /// The changes; one of them is drawn for each group. At least one.
+    pub with: Vec<Augmentation>,
+    /// The share of groups whose pictures are changed, `0..=1`. Default 1.
+    #[serde(default = "all_groups")]
+    pub share: f64,
+    /// How the strength of a change falls over the stage. Default: it does not.
+    #[serde(default)]
+    pub strength: Anneal,
+}
+
+fn all_groups() -> f64 {
+    1.0
 }
 
 /// A number of the stage that changes over its steps.
@@ -242,6 +261,24 @@ pub(super) fn check_draw(stage: &RlStage, at: &At<'_>) -> Result<(), RecipeError
                 "at least 2, and more than demonstrations",
             )?;
         }
+    }
+    if let Some(augment) = &stage.augment {
+        let at = at.at("augment");
+        at.at("share").share(augment.share)?;
+        if augment.with.is_empty() {
+            return Err(at.at("with").fail(Problem::Empty));
+        }
+        augment.strength.strength(0, stage.steps).map_err(|error| at.at("strength").fail(error))?;
+        for (i, change) in augment.with.iter().enumerate() {
+            let tried = Image::new(32, 32, vec![0; 32 * 32 * 3])
+                .map(|image| change.apply(&image, Some(&image), 1.0, Seed::new(0)));
+            if let Ok(Err(error)) = tried {
+                return Err(at.at("with").at(i).fail(error));
+            }
+        }
+    }
+    if let Some(pad) = &stage.resample {
+        pad.check().map_err(|error| at.at("resample").fail(error))?;
     }
     for (i, control) in stage.control.iter().enumerate() {
         let at = at.at("control").at(i);

@@ -213,6 +213,17 @@ pub enum Problem {
         /// Steps of the stage.
         steps: u64,
     },
+    /// A route names a stage that there is not.
+    #[error("no stage {name:?}; {}", elements(known))]
+    NoStageOfName {
+        /// The name.
+        name: String,
+        /// The stages that there are.
+        known: Vec<String>,
+    },
+    /// A route that leads back, and nothing that ends the run.
+    #[error("leads back, so the run might never end: give `max_steps`, the steps of all stages together")]
+    Endless,
     /// `levels` beside what says how hard the environment is.
     #[error("`levels` are positions of the dial; leave `difficulty` and `level` out")]
     TwoDifficulties,

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use eyas_algo::advantage::shape::Pad;
 use eyas_algo::loss::preference::PreferenceConfig;
+use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_algo::{AdvantageConfig, Decay, PolicyConfig};
 use eyas_core::TokenSpan;
 use eyas_data::curriculum::ContextStage;
@@ -17,8 +19,9 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::{
-    ComputeDtype, ControlSettings, CurriculumSettings, DeviceName, DynamicSampling, KlWeight, OffPolicy,
-    PairSettings, Paper, Preset, ReferencePolicy, SaveDtype, StageKind, ValueSettings,
+    AttemptSettings, AugmentSettings, ComputeDtype, ControlSettings, CurriculumSettings, DeviceName,
+    DynamicSampling, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, Route, SaveDtype,
+    StageKind, ValueSettings,
 };
 
 #[derive(Default, Deserialize)]
@@ -26,10 +29,12 @@ use super::{
 pub(super) struct RecipeFile {
     pub(super) about: Option<String>,
     pub(super) seed: Option<u64>,
+    pub(super) max_steps: Option<u64>,
     pub(super) paper: Option<Paper>,
     pub(super) model: ModelFile,
     pub(super) prompt: PromptFile,
     pub(super) stage: Vec<StageFile>,
+    pub(super) route: Vec<Route>,
     pub(super) eval: EvalFile,
     pub(super) checkpoint: CheckpointFile,
 }
@@ -76,6 +81,10 @@ pub(super) struct StageFile {
     pub(super) curriculum: Option<CurriculumSettings>,
     pub(super) context: Vec<ContextStage>,
     pub(super) control: Vec<ControlSettings>,
+    pub(super) augment: Option<AugmentSettings>,
+    pub(super) resample: Option<Pad>,
+    pub(super) attempts: Option<AttemptSettings>,
+    pub(super) token_weights: Option<KindWeights>,
     pub(super) optim: OptimFile,
 }
 
@@ -97,6 +106,7 @@ pub(super) struct TeacherFile {
     pub(super) noise: Option<f64>,
     pub(super) random_start: Option<u32>,
     pub(super) max_context: Option<usize>,
+    pub(super) thought_dropout: Option<f64>,
 }
 
 #[derive(Default, Deserialize)]

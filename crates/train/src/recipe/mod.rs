@@ -25,6 +25,7 @@ mod list;
 mod place;
 mod read;
 mod resolve;
+mod route;
 mod settings;
 mod stage;
 #[cfg(test)]
@@ -35,17 +36,20 @@ use std::path::Path;
 use eyas_core::Seed;
 use serde::Serialize;
 
-pub use draw::{ControlSettings, Controlled, CurriculumSettings, DynamicSampling, Useful, Worth};
+pub use draw::{
+    AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, Useful, Worth,
+};
 pub use error::{Problem, RecipeError};
 pub use list::{RecipeInfo, StageInfo, list_recipes};
 pub use place::Place;
+pub use route::Route;
 pub use settings::{
     CheckpointSettings, ComputeDtype, DeviceName, EnvChoice, EvalSettings, ModelSettings, ModelSource, Paper,
     Preset, PromptSettings, SaveDtype,
 };
 pub use stage::{
-    Credit, KlWeight, OffPolicy, OptimSettings, PairSettings, PairSource, PreferenceStage, ReferencePolicy,
-    RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings, ValueSettings,
+    AttemptSettings, Credit, KlWeight, OffPolicy, OptimSettings, PairSettings, PairSource, PreferenceStage,
+    ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings, ValueSettings,
 };
 
 /// A complete, checked recipe.
@@ -56,6 +60,10 @@ pub struct Recipe {
     pub about: Option<String>,
     /// Names every random stream of the training. Default 1.
     pub seed: u64,
+    /// Steps of all stages together after which the run ends; absent: as many as there are. Must be given where
+    /// a route leads back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
     /// The paper it follows, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paper: Option<Paper>,
@@ -66,6 +74,9 @@ pub struct Recipe {
     /// What is done, in order. At least one.
     #[serde(rename = "stage")]
     pub stages: Vec<Stage>,
+    /// Ways from stage to stage, beside that in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub route: Vec<Route>,
     /// How it is judged.
     pub eval: EvalSettings,
     /// When it is written down.

@@ -1,5 +1,6 @@
 //! From what was written to what will run: defaults and checks.
 
+use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_core::{Seed, TokenSpan};
 use eyas_gym::{Difficulty, GymError, KnobError, KnobValue, ResponseStyle};
 use eyas_reward::RewardSpec;
@@ -10,6 +11,7 @@ use super::draw::check_draw;
 use super::file::{EnvFile, EvalFile, ModelFile, OptimFile, RewardFile, RolloutFile, StageFile, TeacherFile};
 use super::layer::Layer;
 use super::read::read;
+use super::route::check_routes;
 use super::{
     CheckpointSettings, Credit, EnvChoice, EvalSettings, ModelSettings, ModelSource, OptimSettings,
     PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError, ReferencePolicy, RlStage,
@@ -30,14 +32,17 @@ pub(super) fn resolve(layer: &Layer) -> Result<Recipe, RecipeError> {
     let model = model(file.model, &at.at("model"))?;
     let style = file.prompt.style.unwrap_or(ResponseStyle::Perception);
     let stages = stages(file.stage, style, &at.at("stage"))?;
+    check_routes(&stages, &file.route, file.max_steps, &at)?;
     let eval = eval(file.eval, &stages, &at.at("eval"))?;
     Ok(Recipe {
         about: file.about,
         seed: file.seed.unwrap_or(DEFAULT_SEED),
+        max_steps: file.max_steps,
         paper: file.paper,
         model,
         prompt: PromptSettings { style },
         stages,
+        route: file.route,
         eval,
         checkpoint: CheckpointSettings {
             every: file.checkpoint.every.unwrap_or(DEFAULT_CHECKPOINT_EVERY),
@@ -103,6 +108,12 @@ fn stage(file: StageFile, style: ResponseStyle, at: &At<'_>) -> Result<Stage, Re
             steps,
             batch_size: at.at("batch_size").count(file.batch_size.unwrap_or(32))?,
             teacher: teacher(file.teacher.unwrap_or_default(), &at.at("teacher"))?,
+            attempts: file.attempts,
+            rollout: match file.attempts {
+                Some(_) => Some(rollout(file.rollout.unwrap_or_default(), &at.at("rollout"))?),
+                None => None,
+            },
+            token_weights: weights(file.token_weights, &at.at("token_weights"))?,
             env,
             optim,
         }),
@@ -127,6 +138,8 @@ fn stage(file: StageFile, style: ResponseStyle, at: &At<'_>) -> Result<Stage, Re
                 curriculum: file.curriculum,
                 context: file.context,
                 control: file.control,
+                augment: file.augment,
+                resample: file.resample,
                 env,
                 reward: rewards(file.reward.unwrap_or_default(), style, &at.at("reward"))?,
                 optim,
@@ -178,15 +191,21 @@ fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -
         ("curriculum", file.curriculum.is_some()),
         ("context", !file.context.is_empty()),
         ("control", !file.control.is_empty()),
+        ("augment", file.augment.is_some()),
+        ("resample", file.resample.is_some()),
         ("optim.minibatches", file.optim.minibatches.is_some_and(|m| m != 1)),
     ];
     let of_played: &[(&str, bool)] = &[
-        ("rollout", file.rollout.is_some()),
+        ("rollout", file.rollout.is_some() && file.attempts.is_none()),
         ("reward", file.reward.is_some()),
         ("corruption", file.corruption.is_some()),
     ];
-    let of_sft: &[(&str, bool)] =
-        &[("batch_size", file.batch_size.is_some()), ("teacher", file.teacher.is_some())];
+    let of_sft: &[(&str, bool)] = &[
+        ("batch_size", file.batch_size.is_some()),
+        ("teacher", file.teacher.is_some()),
+        ("attempts", file.attempts.is_some()),
+        ("token_weights", file.token_weights.is_some()),
+    ];
     let of_preference: &[(&str, bool)] =
         &[("pairs", file.pairs.is_some()), ("preference", file.preference.is_some())];
     let foreign: &[(&'static str, &[(&str, bool)])] = match kind {
@@ -305,7 +324,14 @@ fn teacher(file: TeacherFile, at: &At<'_>) -> Result<TeacherSettings, RecipeErro
         noise: at.at("noise").share(file.noise.unwrap_or(0.0))?,
         random_start: file.random_start.unwrap_or(0),
         max_context: at.at("max_context").count(file.max_context.unwrap_or(DEFAULT_MAX_CONTEXT))?,
+        thought_dropout: at.at("thought_dropout").share(file.thought_dropout.unwrap_or(0.0))?,
     })
+}
+
+fn weights(file: Option<KindWeights>, at: &At<'_>) -> Result<KindWeights, RecipeError> {
+    let weights = file.unwrap_or_default();
+    weights.check().map_err(|error| at.fail(error))?;
+    Ok(weights)
 }
 
 fn rollout(file: RolloutFile, at: &At<'_>) -> Result<RolloutSettings, RecipeError> {

@@ -1,7 +1,9 @@
 //! The stages of a recipe.
 
 use eyas_algo::advantage::estimator::{BiLevelGae, Gae};
+use eyas_algo::advantage::shape::Pad;
 use eyas_algo::loss::preference::PreferenceConfig;
+use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_algo::loss::value::ppo::PpoValue;
 use eyas_algo::{AdvantageConfig, Decay, PolicyConfig, Schedule};
 use eyas_data::curriculum::ContextStage;
@@ -10,7 +12,7 @@ use eyas_reward::RewardSpec;
 use serde::{Deserialize, Serialize};
 
 use super::EnvChoice;
-use super::draw::{ControlSettings, Controlled, CurriculumSettings, DynamicSampling};
+use super::draw::{AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling};
 
 /// One stage of the training.
 #[expect(clippy::large_enum_variant, reason = "a recipe has a handful of them")]
@@ -85,6 +87,15 @@ impl Stage {
         }
     }
 
+    /// The environments it draws from, to be changed.
+    pub fn envs_mut(&mut self) -> &mut Vec<EnvChoice> {
+        match self {
+            Self::Sft(stage) => &mut stage.env,
+            Self::Rl(stage) => &mut stage.env,
+            Self::Preference(stage) => &mut stage.env,
+        }
+    }
+
     /// How its weights are updated.
     pub fn optim(&self) -> &OptimSettings {
         match self {
@@ -106,10 +117,38 @@ pub struct SftStage {
     pub batch_size: usize,
     /// What demonstrations are like.
     pub teacher: TeacherSettings,
+    /// What the policy itself attempts, and which of it is learnt; absent: demonstrations only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<AttemptSettings>,
+    /// How its own responses are sampled, with `attempts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutSettings>,
+    /// How much each kind of token counts. Default: all alike.
+    pub token_weights: KindWeights,
     /// The environments they come from.
     pub env: Vec<EnvChoice>,
     /// How weights are updated.
     pub optim: OptimSettings,
+}
+
+/// Learning from the policy's own attempts: from each start it plays `rollout.group_size` episodes.
+///
+/// With the teacher this is the step from RL to SFT of Metis-RISE: starts that were never solved are
+/// demonstrated, starts that sometimes are solved are learnt from an own success, the others are left out.
+/// Without, it is rejection sampling (RFT).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AttemptSettings {
+    /// Starts without a success are demonstrated. Default true.
+    pub teacher: bool,
+    /// Starts without a failure are learnt from as well. Default false.
+    pub solved: bool,
+}
+
+impl Default for AttemptSettings {
+    fn default() -> Self {
+        Self { teacher: true, solved: false }
+    }
 }
 
 /// What demonstrations are like. An imperfect teacher leaves room for reinforcement learning.
@@ -123,6 +162,8 @@ pub struct TeacherSettings {
     /// Most tokens of a demonstration, prompts and pictures included; a longer episode is cut after its
     /// last whole turn. Default 2048.
     pub max_context: usize,
+    /// Chance that the thought of a demonstrated turn is left out, `0..=1` (TON: ½). Default 0.
+    pub thought_dropout: f64,
 }
 
 /// Reinforcement learning from groups of episodes that start from the same state.
@@ -158,6 +199,13 @@ pub struct RlStage {
     /// Longer and longer responses, in place of `rollout.max_tokens` and `rollout.group_size`; empty: those.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub context: Vec<ContextStage>,
+    /// Pictures that are changed; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augment: Option<AugmentSettings>,
+    /// Episodes are drawn again, with replacement, by the size of their advantage (ReVisual-R1's PAD); absent:
+    /// each is trained on once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resample: Option<Pad>,
     /// Numbers that change over the stage.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub control: Vec<ControlSettings>,

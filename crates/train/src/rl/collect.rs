@@ -11,6 +11,7 @@ use eyas_rollout::{Agent, Pictures, RolloutConfig, RolloutStats, Start, Teacher,
 use rayon::prelude::*;
 
 use super::update::is_live;
+use crate::augment::augment;
 use crate::recipe::{DynamicSampling, RlStage, Useful, Worth};
 use crate::source::{Place, places, result};
 use crate::{StageState, TrainError};
@@ -29,6 +30,8 @@ pub(super) struct Collected {
     pub(super) stats: RolloutStats,
     pub(super) gen_secs: f64,
     pub(super) reward_secs: f64,
+    /// Groups whose pictures were changed.
+    pub(super) augmented: usize,
     /// Rounds of sampling.
     pub(super) rounds: u32,
 }
@@ -60,6 +63,7 @@ pub(super) fn collect(play: &Play<'_>, state: &mut StageState) -> Result<Collect
         stats: RolloutStats::default(),
         gen_secs: 0.0,
         reward_secs: 0.0,
+        augmented: 0,
         rounds: 0,
     };
     match stage.dynamic_sampling {
@@ -129,6 +133,10 @@ impl Collected {
             self.items.push(item);
             starts.push(start);
         }
+        if let Some(settings) = &stage.augment {
+            let position = (step, stage.steps);
+            self.augmented += augment(&mut starts, settings, position, seed.split("augment", 0))?;
+        }
         let agent = Agent::of(model);
         let sampling = seed.split("sampling", 0);
         let (mut groups, stats) =
@@ -179,6 +187,7 @@ fn add_demonstrations(
         noise: 0.0,
         style: config.style,
         max_tokens: config.max_context,
+        thought_dropout: 0.0,
         record_truth: config.record_truth,
     };
     for (n, (group, start)) in groups.iter_mut().zip(starts).enumerate() {

@@ -3,6 +3,7 @@
 mod collect;
 mod control;
 mod metrics;
+mod resample;
 mod update;
 mod value;
 
@@ -17,6 +18,7 @@ use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
 use eyas_reward::RewardSpec;
 use eyas_rollout::{Agent, Reference, RolloutConfig, Start};
 use metrics::{length_metrics, policy_metrics, reward_metrics};
+use resample::resample;
 use serde_json::Value;
 pub(crate) use update::{Sorted, UpdateConfig, Views, sort, update};
 use update::{is_live, sort_valued};
@@ -58,8 +60,18 @@ pub fn run_rl(
         let mut rollout_config = rollout_config(&stage.rollout, style);
         rollout_config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
         let play = Play { model, stage, config: &rollout_config, step, seed, of_stage, interrupt };
-        let Collected { groups, envs, items, chosen, pictures, stats, rounds, gen_secs, reward_secs } =
-            collect(&play, &mut next)?;
+        let Collected {
+            groups,
+            envs,
+            items,
+            chosen,
+            pictures,
+            stats,
+            augmented,
+            rounds,
+            gen_secs,
+            reward_secs,
+        } = collect(&play, &mut next)?;
 
         let clock = Instant::now();
         let demonstrations = stage.off_policy.demonstrations;
@@ -74,12 +86,16 @@ pub fn run_rl(
             temperature: rollout_config.sampling.temperature,
             forbidden: Arc::from(Agent::of(model).forbidden()),
         };
-        let Sorted { live, dead, invalid } = match &stage.value {
+        let Sorted { mut live, dead, invalid } = match &stage.value {
             None => sort(&chosen, &stage.advantage, demonstrations)?,
             Some(settings) => {
                 let valued = evaluate(&model.policy, &chosen, stage, settings, &images, &options)?;
                 sort_valued(&chosen, valued)
             }
+        };
+        let drawn = match &stage.resample {
+            Some(pad) => Some(resample(&mut live, pad, seed.split("resample", 0))?),
+            None => None,
         };
         let adv_secs = clock.elapsed().as_secs_f64();
 
@@ -144,6 +160,12 @@ pub fn run_rl(
             put("training/filter_groups/trained", trained as f64);
             put("training/filter_groups/rounds", f64::from(rounds));
             put("training/filter_groups/short_steps", next.sampling.short_steps as f64);
+        }
+        if let Some(drawn) = drawn {
+            put("training/resampled", drawn as f64);
+        }
+        if stage.augment.is_some() {
+            put("augment/groups", augmented as f64);
         }
         if let Some(curriculum) = &next.curriculum {
             curriculum_metrics(&mut put, curriculum, &items);

@@ -23,10 +23,34 @@ pub(crate) struct Live<'a> {
     advantages: TokenAdvantages,
     /// What a value head is taught, per episode; empty without one.
     targets: Vec<ValueTargets>,
+    /// How often each member counts; empty: once.
+    repeats: Vec<f32>,
     /// The share of members that reached their goal.
     pass_rate: f64,
     /// How many members the policy sampled; the others, behind them, are demonstrations.
     sampled: usize,
+}
+
+impl Live<'_> {
+    /// How often a member counts.
+    fn repeats(&self, member: usize) -> f32 {
+        self.repeats.get(member).copied().unwrap_or(1.0)
+    }
+
+    /// The advantage of each member, the mean over its tokens that count; none for one without such tokens.
+    pub(super) fn whole(&self) -> Vec<Option<f64>> {
+        let mean = |(values, mask): (&Vec<f32>, &Vec<bool>)| {
+            let counted: Vec<f64> =
+                values.iter().zip(mask).filter(|(_, m)| **m).map(|(v, _)| f64::from(*v)).collect();
+            (!counted.is_empty()).then(|| counted.iter().sum::<f64>() / counted.len() as f64)
+        };
+        self.advantages.values.iter().zip(&self.advantages.mask).map(mean).collect()
+    }
+
+    /// Says how often each member counts.
+    pub(super) fn repeat(&mut self, repeats: Vec<f32>) {
+        self.repeats = repeats;
+    }
 }
 
 /// Sums over the updates of a step.
@@ -122,7 +146,7 @@ impl<'a> Sorted<'a> {
             let sampled = group.episodes.len().saturating_sub(demonstrations);
             let won = group.episodes.iter().filter(|e| e.outcome == Outcome::Success).count();
             let pass_rate = won as f64 / group.episodes.len().max(1) as f64;
-            self.live.push(Live { group, advantages, targets, sampled, pass_rate });
+            self.live.push(Live { group, advantages, targets, repeats: Vec::new(), sampled, pass_rate });
         }
     }
 }
@@ -344,7 +368,8 @@ impl Tokens {
             let advantages = &live[origin.group].advantages;
             tokens.behaviour.push(groups[origin.group][origin.member].logprobs()[origin.token]);
             tokens.advantage.push(advantages.values[origin.member][origin.token]);
-            tokens.weight.push(f32::from(u8::from(advantages.mask[origin.member][origin.token])));
+            let counts = f32::from(u8::from(advantages.mask[origin.member][origin.token]));
+            tokens.weight.push(counts * live[origin.group].repeats(origin.member));
             tokens.kl_weight.push(dads_kl_weight(
                 f64::from(advantages.values[origin.member][origin.token]),
                 live[origin.group].pass_rate,
@@ -371,8 +396,11 @@ impl Tokens {
 /// The loss's denominator over the whole update.
 fn denominator(part: &[Live<'_>], aggregation: Aggregation) -> Result<f64, TrainError> {
     let (mut weight, mut offsets) = (Vec::new(), vec![0]);
-    for mask in part.iter().flat_map(|l| &l.advantages.mask) {
-        weight.extend(mask.iter().filter(|m| **m).map(|_| 1.0f32));
+    for (live, member) in part.iter().flat_map(|l| (0..l.advantages.mask.len()).map(move |m| (l, m))) {
+        let repeats = live.repeats(member);
+        if repeats > 0.0 {
+            weight.extend(live.advantages.mask[member].iter().filter(|m| **m).map(|_| repeats));
+        }
         if weight.len() > *offsets.last().unwrap_or(&0) {
             offsets.push(weight.len());
         }

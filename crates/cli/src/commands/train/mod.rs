@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use eyas_core::{Episode, Interrupt};
+use eyas_data::stage::{Graph, Observation};
 use eyas_eval::report::{MetricLine, ReportInput, write_report};
 use eyas_eval::{EnvSummary, EvalConfig, EvalEnv, Evaluation, Summary, evaluate, table};
 use eyas_model::{Policy, Sampling, Vlm};
@@ -147,7 +148,10 @@ struct Session<'a> {
     saving: Saving,
     interrupt: Interrupt,
     lines: Vec<MetricLine>,
+    graph: Graph,
     position: Position,
+    /// Whether the last step has ended its stage.
+    moved: bool,
     /// What the stage remembers, as the last finished step left it.
     state: StageState,
     begun: Instant,
@@ -196,14 +200,14 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
     run.write("recipe.toml", &recipe.to_toml()?)?;
     let parameters = model.policy.config().parameter_count() as f64 / 1e6;
     eprintln!("{name}: {parameters:.2} M parameters, run directory {}", path.display());
+    let graph = recipe.graph()?;
     let position = match found.position {
         Some(position) => {
             eprintln!("going on after step {}", position.done);
             position
         }
         None => Position {
-            stage: 0,
-            step: 0,
+            graph: graph.start(),
             done: 0,
             tokens_sampled: 0,
             tokens_trained: 0,
@@ -226,7 +230,9 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
         saving,
         interrupt,
         lines,
+        graph,
         position,
+        moved: false,
         state,
         begun,
         before,
@@ -246,7 +252,7 @@ fn is_interrupt(error: &anyhow::Error) -> bool {
     })
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     fn go_on(&mut self, model: &mut Vlm, reference: &mut Option<Policy>) -> anyhow::Result<Summary> {
         let before = match saving::read_anchors(self.run.path())? {
             Some(before) => before,
@@ -257,14 +263,13 @@ impl Session<'_> {
                 anchors
             }
         };
-        for (i, stage) in self.recipe.stages.iter().enumerate().skip(self.position.stage) {
+        while let Some((i, stage)) = self.next_stage() {
             if self.spent() {
                 break;
             }
             self.stage(model, reference, i, stage).with_context(|| format!("stage {:?}", stage.name()))?;
             *reference = None;
             self.state = StageState::default();
-            self.position = Position { stage: i + 1, step: 0, ..self.position.clone() };
         }
         // What is left takes a while and can be interrupted too.
         self.save(model, None)?;
@@ -304,8 +309,15 @@ impl Session<'_> {
         Ok(summary)
     }
 
+    /// The stage that is next.
+    fn next_stage(&self) -> Option<(usize, &'a Stage)> {
+        let name = self.position.graph.node.as_ref()?;
+        self.recipe.stages.iter().enumerate().find(|(_, stage)| stage.name() == name)
+    }
+
     fn spent(&self) -> bool {
-        self.position.tokens_sampled >= self.budget
+        let most = self.recipe.max_steps.unwrap_or(u64::MAX);
+        self.position.tokens_sampled >= self.budget || self.position.done >= most
     }
 
     fn seconds(&self) -> f64 {
@@ -319,12 +331,14 @@ impl Session<'_> {
         index: usize,
         stage: &Stage,
     ) -> anyhow::Result<()> {
-        let from = self.position.step;
-        if from >= stage.steps() {
-            return Ok(());
-        }
+        let from = self.position.graph.steps;
+        self.moved = false;
         let interrupt = self.interrupt.clone();
-        let seed = self.recipe.train_seed().split("stage", index as u64);
+        let mut seed = self.recipe.train_seed().split("stage", index as u64);
+        if !self.recipe.route.is_empty() {
+            // A stage that is entered again goes on with other episodes.
+            seed = seed.split("visit", self.position.graph.moves);
+        }
         let run = StageRun { style: self.recipe.prompt.style, seed, from, interrupt: &interrupt };
         let compares = match stage {
             Stage::Sft(_) => false,
@@ -338,11 +352,11 @@ impl Session<'_> {
         let mut progress = Progress::new(stage.name(), stage.steps());
         let mut report = |step: StepReport<'_>| {
             progress.update(step.step + 1, &line(step.metrics));
-            self.step(index, stage, step).map_err(|e| match is_interrupt(&e) {
+            self.step(stage, step).map_err(|e| match is_interrupt(&e) {
                 true => TrainError::Interrupted,
                 false => TrainError::Listener(format!("{e:#}")),
             })?;
-            if self.spent() { Err(TrainError::Interrupted) } else { Ok(()) }
+            if self.spent() || self.moved { Err(TrainError::Interrupted) } else { Ok(()) }
         };
         let done = match stage {
             Stage::Sft(stage) => run_sft(model, stage, &run, &mut report),
@@ -351,8 +365,8 @@ impl Session<'_> {
         };
         self.state = state;
         match done {
-            // The end of the budget is an end like any other.
-            Err(TrainError::Interrupted) if self.spent() && !self.interrupt.is_raised() => {}
+            // The end of the budget is an end like any other, and so is that of the stage.
+            Err(TrainError::Interrupted) if (self.spent() || self.moved) && !self.interrupt.is_raised() => {}
             done => done?,
         }
         progress.finish();
@@ -360,7 +374,7 @@ impl Session<'_> {
     }
 
     /// Logs one finished step, measures and saves when it is time.
-    fn step(&mut self, index: usize, stage: &Stage, report: StepReport<'_>) -> anyhow::Result<()> {
+    fn step(&mut self, stage: &Stage, report: StepReport<'_>) -> anyhow::Result<()> {
         let StepReport { step, steps, metrics, episodes, model, reference, state, .. } = report;
         let done = self.position.done;
         metrics.insert("step".into(), Value::from(done));
@@ -387,9 +401,11 @@ impl Session<'_> {
             let episodes: Vec<&Episode> = episodes.iter().collect();
             self.run.episodes(&format!("step-{done:06}"), &episodes)?;
         }
+        let metrics = metrics.iter().filter_map(|(k, v)| Some((k.clone(), v.as_f64()?))).collect();
+        let graph = self.graph.next(&self.position.graph, &Observation { steps: 1, metrics })?;
+        self.moved = graph.moves > self.position.graph.moves;
         self.position = Position {
-            stage: index,
-            step: step + 1,
+            graph,
             done: done + 1,
             tokens_sampled: self.position.tokens_sampled + sampled,
             tokens_trained: self.position.tokens_trained + trained,
@@ -404,6 +420,11 @@ impl Session<'_> {
 
     /// Starts to write down the run as it is now.
     fn save(&mut self, model: &Vlm, reference: Option<&Policy>) -> anyhow::Result<()> {
+        if self.moved {
+            // The next stage begins anew.
+            self.state = StageState::default();
+        }
+        let reference = reference.filter(|_| !self.moved);
         self.position.metrics = self.run.sync()?;
         self.position.seconds = self.seconds();
         self.saving.save(model, reference, &self.state, &self.position, self.recipe)

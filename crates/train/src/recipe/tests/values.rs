@@ -17,7 +17,10 @@ fn defaults_are_filled_in() {
     assert_eq!(names, ["sft", "rl"]);
     let Stage::Sft(sft) = &recipe.stages[0] else { panic!("{:?}", recipe.stages[0]) };
     assert_eq!((sft.batch_size, sft.steps), (32, 10));
-    assert_eq!(sft.teacher, TeacherSettings { noise: 0.0, random_start: 0, max_context: 2048 });
+    assert_eq!(
+        sft.teacher,
+        TeacherSettings { noise: 0.0, random_start: 0, max_context: 2048, thought_dropout: 0.0 }
+    );
     let stage = rl(&recipe);
     assert_eq!((stage.rollout.groups, stage.rollout.group_size), (4, 8));
     assert_eq!((stage.rollout.temperature, stage.rollout.top_p, stage.rollout.top_k), (1.0, 1.0, 0));

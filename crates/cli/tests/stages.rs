@@ -1,0 +1,198 @@
+//! What stages learn from, and how one leads to another.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{done, eyas, folder, metrics};
+use serde_json::{Map, Value};
+
+/// The lines of metrics of a run of this recipe.
+fn run(dir: &Path, name: &str, recipe: &str) -> Vec<Map<String, Value>> {
+    fs::write(dir.join(format!("{name}.toml")), recipe).unwrap();
+    done(dir, &["train", &format!("{name}.toml"), "--run", name]);
+    metrics(&dir.join(name))
+}
+
+fn numbers(lines: &[Map<String, Value>], key: &str) -> Vec<f64> {
+    lines.iter().map(|l| l[key].as_f64().unwrap_or_else(|| panic!("{key} in {l:?}"))).collect()
+}
+
+fn stages(lines: &[Map<String, Value>]) -> Vec<&str> {
+    lines.iter().map(|l| l["stage"].as_str().unwrap()).collect()
+}
+
+const TWO: &str = r#"
+max_steps = 7
+
+[model]
+preset = "tiny"
+vocab_size = 500
+
+[[stage]]
+kind = "sft"
+steps = 3
+batch_size = 2
+[[stage.env]]
+id = "counting"
+[stage.optim]
+lr = 1e-3
+
+[[stage]]
+kind = "rl"
+steps = 2
+[[stage.env]]
+id = "counting"
+[stage.rollout]
+groups = 2
+group_size = 2
+max_tokens = 8
+max_context = 300
+[[stage.reward]]
+name = "format"
+[stage.loss]
+kl = { coef = 0.1 }
+[stage.optim]
+lr = 1e-3
+
+[eval]
+episodes = 1
+
+[checkpoint]
+every = 1
+
+[[route]]
+from = "sft"
+to = "rl"
+when = { at_least = { metric = "loss", value = 0.0, evaluations = 2 } }
+
+[[route]]
+from = "rl"
+to = "sft"
+when = { at_most = { metric = "reward", value = 0.5, evaluations = 1 } }
+"#;
+
+#[test]
+fn stages_lead_to_each_other_by_what_is_measured_also_after_a_break() {
+    let dir = folder("stages-routes");
+    let lines = run(&dir, "whole", TWO);
+    // The cold start is over after two losses; the other stage goes back as long as nothing is right.
+    assert_eq!(stages(&lines), ["sft", "sft", "rl", "sft", "sft", "rl", "sft"]);
+    assert_ne!(lines[0]["loss"], lines[3]["loss"]);
+    let ids =
+        |step: usize| fs::read_to_string(dir.join(format!("whole/episodes/step-{step:06}.jsonl"))).unwrap();
+    assert_ne!(ids(2), ids(5), "a stage that is entered again plays other episodes");
+
+    // Cut at every step in turn: what a checkpoint between two stages says is enough to go on.
+    for cut in 1..7usize {
+        let name = format!("cut{cut}");
+        let short = TWO.replace("max_steps = 7", &format!("max_steps = {cut}"));
+        fs::write(dir.join("short.toml"), short).unwrap();
+        done(&dir, &["train", "short.toml", "--run", &name]);
+        // As if it had been cut there: the recipe of the whole run, and no end yet.
+        fs::remove_file(dir.join(&name).join("summary.json")).unwrap();
+        fs::copy(dir.join("whole.toml"), dir.join(&name).join("recipe.toml")).unwrap();
+        done(&dir, &["train", "--resume", &name]);
+        assert_eq!(metrics(&dir.join(&name)), lines, "cut after {cut}");
+    }
+}
+
+#[test]
+fn routes_that_lead_nowhere_or_never_end_are_refused() {
+    let dir = folder("stages-refused");
+    for (recipe, message) in [
+        (TWO.replace("max_steps = 7", ""), "`route.1.to`: leads back, so the run might never end"),
+        (TWO.replace("to = \"rl\"", "to = \"rlhf\""), "`route.0.to`: no stage \"rlhf\"; there are sft, rl"),
+        (TWO.replace("evaluations = 2", "evaluations = 0"), "condition.evaluations"),
+    ] {
+        fs::write(dir.join("r.toml"), recipe).unwrap();
+        let ran = eyas(&dir, &["train", "r.toml"]);
+        assert!(ran.code == 1 && ran.err.contains(message), "{message:?} in {ran:?}");
+    }
+}
+
+/// The shipped tiny model, which solves some of the lakes.
+fn trained(stage: &str) -> String {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/eyas-tiny");
+    format!(
+        "[model]\npath = {:?}\n[eval]\nepisodes = 1\n[[stage]]\n{stage}",
+        model.canonicalize().unwrap().display().to_string()
+    )
+}
+
+#[test]
+fn own_successes_and_demonstrations_by_pass_rate() {
+    let dir = folder("stages-attempts");
+    let recipe = |attempts: &str| {
+        trained(&format!(
+            "kind = \"sft\"\nsteps = 2\nbatch_size = 6\nenv = [{{ id = \"frozen-lake\" }}]\n\
+             [stage.attempts]\n{attempts}\n[stage.rollout]\ngroup_size = 3\nmax_tokens = 96\nmax_context = 900\n\
+             [stage.optim]\nlr = 1e-5\n"
+        ))
+    };
+    let all = run(&dir, "all", &recipe("solved = true"));
+    let sum = |lines: &[Map<String, Value>], keys: [&str; 2]| -> Vec<f64> {
+        (0..lines.len()).map(|i| keys.iter().map(|k| numbers(lines, k)[i]).sum()).collect()
+    };
+    // Every start gives one episode, an own one or a demonstration.
+    assert_eq!(sum(&all, ["attempts/own", "attempts/demonstrated"]), [6.0; 2]);
+    assert!(numbers(&all, "attempts/own").iter().all(|n| *n > 0.0), "{all:?}");
+    let own = run(&dir, "own", &recipe("teacher = false\nsolved = true"));
+    assert_eq!(numbers(&own, "attempts/demonstrated"), [0.0; 2]);
+    assert_eq!(numbers(&own, "attempts/own")[0], numbers(&all, "attempts/own")[0]);
+    let some = run(&dir, "some", &recipe(""));
+    assert!(numbers(&some, "attempts/own")[0] <= numbers(&all, "attempts/own")[0]);
+    for line in fs::read_to_string(dir.join("own/episodes/step-000000.jsonl")).unwrap().lines() {
+        let episode: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(episode["outcome"], "success", "{line}");
+    }
+}
+
+#[test]
+fn thoughts_are_dropped_and_kinds_of_tokens_weighed() {
+    let dir = folder("stages-thoughts");
+    let recipe = |more: &str, weights: &str| {
+        trained(&format!(
+            "kind = \"sft\"\nsteps = 1\nbatch_size = 8\nenv = [{{ id = \"counting\" }}]\n\
+             [stage.teacher]\n{more}\n[stage.token_weights]\n{weights}\n[stage.optim]\nlr = 1e-5\n"
+        ))
+    };
+    run(&dir, "half", &recipe("thought_dropout = 0.5", ""));
+    let episodes = fs::read_to_string(dir.join("half/episodes/step-000000.jsonl")).unwrap();
+    let empty = episodes.lines().filter(|l| l.contains(r"<think>\n\n</think>")).count();
+    assert!((1..8).contains(&empty) && episodes.lines().count() == 8, "{empty}");
+
+    let plain = run(&dir, "plain", &recipe("", ""));
+    let answers = run(&dir, "answers", &recipe("", "perception = 0.0\nthink = 0.0\nother = 0.0"));
+    assert_ne!(plain[0]["loss"], answers[0]["loss"]);
+    let nothing =
+        run(&dir, "nothing", &recipe("", "perception = 0.0\nthink = 0.0\nanswer = 0.0\nother = 0.0"));
+    assert_eq!(numbers(&nothing, "loss"), [0.0]);
+}
+
+#[test]
+fn pictures_are_changed_and_episodes_drawn_again() {
+    let dir = folder("stages-augment");
+    let recipe = |more: &str| {
+        trained(&format!(
+            "kind = \"rl\"\nsteps = 2\nenv = [{{ id = \"frozen-lake\" }}]\n\
+             reward = [{{ name = \"game\" }}, {{ name = \"format\" }}]\n\
+             [stage.rollout]\ngroups = 3\ngroup_size = 4\nmax_tokens = 96\nmax_context = 900\n\
+             [stage.optim]\nlr = 1e-5\n{more}"
+        ))
+    };
+    let plain = run(&dir, "plain", &recipe(""));
+    let seen = run(
+        &dir,
+        "seen",
+        &recipe("[stage.augment]\nwith = [{ kind = \"noise\", std = 60.0 }, { kind = \"rotate\" }]\n"),
+    );
+    assert_eq!(numbers(&seen, "augment/groups"), [3.0; 2]);
+    assert_ne!(plain[0]["reward"], seen[0]["reward"]);
+    let drawn = run(&dir, "drawn", &recipe("[stage.resample]\nlow = 0.0\nhigh = 10.0\nratio = 1.0\n"));
+    assert_eq!(drawn[0]["reward"], plain[0]["reward"], "the same episodes");
+    assert_ne!(drawn[0]["loss"], plain[0]["loss"], "other weights");
+    assert!(numbers(&drawn, "training/resampled").iter().all(|n| *n % 4.0 == 0.0 && *n <= 12.0), "{drawn:?}");
+}
