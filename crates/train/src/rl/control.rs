@@ -1,5 +1,7 @@
 //! What a stage remembers: made at its start, brought up to date after every step.
 
+use std::collections::btree_map::Entry;
+
 use eyas_algo::control::Controller;
 use eyas_core::Seed;
 use serde_json::Value;
@@ -15,8 +17,8 @@ pub(super) fn prepare(state: &mut StageState, stage: &RlStage, seed: Seed) -> Re
         state.curriculum = Some(curriculum(&stage.env, settings, seed.split("curriculum", 0))?);
     }
     for (place, control) in stage.control.iter().enumerate() {
-        if !state.controllers.contains_key(&place) {
-            state.controllers.insert(place, Controller::new(control.by)?);
+        if let Entry::Vacant(entry) = state.controllers.entry(place) {
+            entry.insert(Controller::new(control.by)?);
         }
     }
     Ok(())
