@@ -1,6 +1,6 @@
 //! Where episodes start.
 
-use eyas_core::{Rng, Seed};
+use eyas_core::{Rng, Seed, isolate};
 use eyas_gym::{Game, Knobs, Status, find};
 
 use crate::RolloutError;
@@ -19,9 +19,11 @@ impl Start {
     /// A fresh state of the environment `id`.
     ///
     /// # Errors
-    /// When the environment is unknown or refuses the knobs.
+    /// When the environment is unknown, refuses the knobs, or panics.
     pub fn reset(id: &str, seed: Seed, knobs: &Knobs) -> Result<Self, RolloutError> {
-        let game = find(id)?.reset(seed, knobs)?;
+        let entry = find(id)?;
+        let game = isolate(|| entry.reset(seed, knobs))
+            .map_err(|why| RolloutError::Environment { env: id.into(), seed, why })??;
         let knobs = serde_json::to_value(knobs).unwrap_or_default();
         Ok(Self { game, seed, knobs })
     }

@@ -91,6 +91,7 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
         stop: Vec::new(),
         record_truth: false,
         kv_bytes: RolloutConfig::KV_BYTES,
+        env_limit: None,
     };
     let agent = Agent::of(model);
     let forbidden = Arc::from(agent.forbidden());
