@@ -13,6 +13,8 @@ pub struct Start {
     pub seed: Seed,
     /// Its knobs, as JSON.
     pub knobs: serde_json::Value,
+    /// What went wrong with the states that were to be in its place, a sentence each.
+    pub failed: Vec<String>,
 }
 
 impl Start {
@@ -25,7 +27,7 @@ impl Start {
         let game = isolate(|| entry.reset(seed, knobs))
             .map_err(|why| RolloutError::Environment { env: id.into(), seed, why })??;
         let knobs = serde_json::to_value(knobs).unwrap_or_default();
-        Ok(Self { game, seed, knobs })
+        Ok(Self { game, seed, knobs, failed: Vec::new() })
     }
 
     /// Plays up to `moves` random legal actions, stopping short of the end of the episode.
@@ -43,6 +45,11 @@ impl Start {
 
 impl Clone for Start {
     fn clone(&self) -> Self {
-        Self { game: self.game.fork(), seed: self.seed, knobs: self.knobs.clone() }
+        Self {
+            game: self.game.fork(),
+            seed: self.seed,
+            knobs: self.knobs.clone(),
+            failed: self.failed.clone(),
+        }
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use eyas_algo::{LossError, sft_loss};
-use eyas_core::{Episode, Seed, Trajectory};
+use eyas_core::{Episode, Seed, Trajectory, isolate};
 use eyas_gym::ResponseStyle;
 use eyas_model::{ImageStore, ScoreOptions, Upstream, Vlm};
-use eyas_rollout::{Agent, Teacher, demonstrate};
+use eyas_rollout::{Agent, RolloutError, Teacher, demonstrate};
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -14,9 +14,10 @@ use crate::mixture::starts;
 use crate::optim::{adamw, micro_batches};
 use crate::recipe::SftStage;
 use crate::run_dir::Metrics;
-use crate::{StageRun, StepReport, TrainError};
+use crate::{Guard, StageRun, StepReport, TrainError};
 
-/// Draws the demonstrations of one step. Each depends on (seed, step, place) only.
+/// Draws the demonstrations of one step, and says which were lost because their environment panicked. Each
+/// depends on (seed, step, place) only.
 ///
 /// # Errors
 /// When an environment or the tokenizer refuses its input.
@@ -26,7 +27,7 @@ pub fn demonstrations(
     style: ResponseStyle,
     seed: Seed,
     step: u64,
-) -> Result<Vec<Episode>, TrainError> {
+) -> Result<(Vec<Episode>, Vec<String>), TrainError> {
     let seed = seed.split("sft", step);
     let teacher = Teacher {
         noise: stage.teacher.noise,
@@ -34,18 +35,30 @@ pub fn demonstrations(
         max_tokens: stage.teacher.max_context,
         record_truth: false,
     };
-    let episodes: Result<Vec<Episode>, eyas_rollout::RolloutError> =
-        starts(&stage.env, stage.batch_size, seed)?
-            .into_par_iter()
-            .enumerate()
-            .map(|(place, (_, mut start))| {
-                let mut rng = seed.split("teacher", place as u64).rng();
+    let starts = starts(&stage.env, stage.batch_size, seed)?;
+    let mut lost: Vec<String> = starts.iter().flat_map(|(_, start)| start.failed.clone()).collect();
+    let drawn: Vec<Result<Result<Episode, RolloutError>, String>> = starts
+        .into_par_iter()
+        .enumerate()
+        .map(|(place, (env, mut start))| {
+            let mut rng = seed.split("teacher", place as u64).rng();
+            let (env, begun) = (&stage.env[env].id, start.seed.value());
+            isolate(|| {
                 let moves = rng.below(stage.teacher.random_start as usize + 1);
                 start.advance(moves, &mut rng);
                 demonstrate(agent, start, &teacher, &mut rng)
             })
-            .collect();
-    Ok(episodes?)
+            .map_err(|why| format!("a demonstration of {env} is lost (start {begun}): it {why}"))
+        })
+        .collect();
+    let mut episodes = Vec::with_capacity(drawn.len());
+    for drawn in drawn {
+        match drawn {
+            Ok(episode) => episodes.push(episode?),
+            Err(why) => lost.push(why),
+        }
+    }
+    Ok((episodes, lost))
 }
 
 /// Runs the stage; `report` is called after every update.
@@ -56,12 +69,15 @@ pub fn run_sft(
     model: &mut Vlm,
     stage: &SftStage,
     run: &StageRun<'_>,
+    guard: &mut Guard,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let StageRun { style, seed, from, interrupt } = *run;
+    let StageRun { style, seed, from, interrupt, .. } = *run;
     for step in from..stage.steps {
         let begin = Instant::now();
-        let episodes = demonstrations(Agent::of(model), stage, style, seed, step)?;
+        guard.begin();
+        let (episodes, lost) = demonstrations(Agent::of(model), stage, style, seed, step)?;
+        lost.into_iter().for_each(|why| guard.see_lost_start(why));
         let policy = &mut model.policy;
         let drawn = begin.elapsed().as_secs_f64();
         let mut images = ImageStore::default();
@@ -69,11 +85,12 @@ pub fn run_sft(
         let groups: Vec<Vec<&Trajectory>> = episodes.iter().map(|e| vec![&e.trajectory]).collect();
         let denominator: usize = episodes.iter().map(|e| e.trajectory.sampled_len()).sum();
         let (mut loss, mut correct) = (0.0, 0usize);
+        let mut failed = None;
         for micro in micro_batches(&groups, stage.optim.micro_batch_tokens) {
             if interrupt.is_raised() {
                 return Err(TrainError::Interrupted);
             }
-            policy.accumulate(micro, &images, &ScoreOptions::default(), |scored| {
+            let done = policy.accumulate(micro, &images, &ScoreOptions::default(), |scored| {
                 let weight = vec![1.0; scored.logprobs.len()];
                 let result = sft_loss(&scored.logprobs, &weight, denominator as f64)?;
                 loss += result.value;
@@ -84,14 +101,23 @@ pub fn run_sft(
                     d_entropies: Vec::new(),
                     ..Upstream::default()
                 })
-            })?;
+            });
+            if let Err(error) = done {
+                failed = Some(error);
+                break;
+            }
         }
         let settings = adamw(&stage.optim, stage.steps, step);
-        let update = policy.apply(&settings);
+        let update = guard.apply(policy, &settings, failed.map_or(Ok(loss), Err))?;
         let seconds = begin.elapsed().as_secs_f64();
         let tokens: usize = episodes.iter().map(|e| e.trajectory.len()).sum();
         let mut line = Metrics::new();
-        let mut put = |key: &str, value: f64| line.insert(key.to_string(), Value::from(value));
+        let mut put = |key: &str, value: f64| {
+            // JSON has no NaN; a metric without a value is absent.
+            if value.is_finite() {
+                line.insert(key.to_string(), Value::from(value));
+            }
+        };
         put("step", step as f64);
         put("loss", loss);
         put("mean_token_accuracy", correct as f64 / denominator.max(1) as f64);
@@ -101,6 +127,7 @@ pub fn run_sft(
         put("step_time", seconds);
         put("timing_s/demonstrations", drawn);
         put("perf/throughput", tokens as f64 / seconds);
+        guard.metrics(&mut put);
         line.insert("stage".into(), Value::from(stage.name.as_str()));
         line.insert("update_skipped".into(), Value::from(!update.applied));
         report(StepReport {
@@ -111,6 +138,7 @@ pub fn run_sft(
             episodes: &episodes,
             model,
             reference: None,
+            guard,
         })?;
     }
     Ok(())

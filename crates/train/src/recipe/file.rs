@@ -16,7 +16,7 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::{
-    ComputeDtype, DeviceName, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, SaveDtype,
+    ComputeDtype, DeviceName, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, SaveDtype,
     StageKind, ValueSettings,
 };
 
@@ -31,6 +31,7 @@ pub(super) struct RecipeFile {
     pub(super) stage: Vec<StageFile>,
     pub(super) eval: EvalFile,
     pub(super) checkpoint: CheckpointFile,
+    pub(super) guard: GuardSettings,
 }
 
 #[derive(Default, Deserialize)]

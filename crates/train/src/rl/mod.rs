@@ -7,11 +7,13 @@ mod value;
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyas_core::{Episode, Group, Seed};
+use eyas_core::{Episode, Group, Interrupt, Seed, isolate};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
 use eyas_reward::{Progress, RewardSpec, score_group};
-use eyas_rollout::{Agent, Pictures, Reference, RolloutConfig, Start, Teacher, demonstrate, rollout};
+use eyas_rollout::{
+    Agent, Pictures, Reference, RolloutConfig, RolloutError, Start, Teacher, demonstrate, rollout,
+};
 use metrics::{length_metrics, policy_metrics, reward_metrics};
 use rayon::prelude::*;
 use serde_json::Value;
@@ -23,7 +25,7 @@ use crate::mixture::starts;
 use crate::optim::adamw;
 use crate::recipe::{EnvChoice, ReferencePolicy, RlStage, RolloutSettings};
 use crate::run_dir::Metrics;
-use crate::{StageRun, StepReport, TrainError};
+use crate::{Guard, StageRun, StepReport, TrainError};
 
 /// Runs the stage. `reference`, the policy at its start, is needed when the loss compares with it; a running
 /// mean is kept there.
@@ -35,20 +37,24 @@ pub fn run_rl(
     reference: &mut Option<Policy>,
     stage: &RlStage,
     run: &StageRun<'_>,
+    guard: &mut Guard,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let StageRun { style, seed, from, interrupt } = *run;
+    let StageRun { style, seed, from, interrupt, env_limit } = *run;
     let mut rollout_config = rollout_config(&stage.rollout, style);
+    rollout_config.env_limit = env_limit;
     rollout_config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
     if let Some(value) = stage.value {
         model.policy.add_value_head(value.stop_gradient);
     }
-    let references = references(&stage.env, seed.split("references", 0))?;
+    let references = references(&stage.env, seed.split("references", 0), interrupt)?;
     for step in from..stage.steps {
         let begin = Instant::now();
+        guard.begin();
         let seed = seed.split("rl", step);
         let (places, begins): (Vec<usize>, Vec<_>) =
             starts(&stage.env, stage.rollout.groups, seed)?.into_iter().unzip();
+        begins.iter().flat_map(|s| &s.failed).for_each(|why| guard.see_lost_start(why.clone()));
         let agent = Agent::of(model);
         let forbidden: Arc<[u32]> = Arc::from(agent.forbidden());
         let mut pictures = Pictures::default();
@@ -72,6 +78,8 @@ pub fn run_rl(
             .par_iter_mut()
             .for_each(|group| score_group(&stage.reward, &mut group.episodes, tags, progress));
         let reward_secs = clock.elapsed().as_secs_f64();
+        guard.see_lost(groups.iter().flat_map(|g| &g.episodes));
+        guard.check_scores(groups.iter().flat_map(|g| &g.episodes))?;
 
         let clock = Instant::now();
         let mut images = pictures.into_store();
@@ -115,7 +123,7 @@ pub fn run_rl(
             options: &options,
             interrupt,
         };
-        let sums = update(&mut model.policy, &live, &views, &config)?;
+        let sums = update(&mut model.policy, &live, &views, &config, guard)?;
         if let (Some(mean), ReferencePolicy::Ema { decay, every }) = (reference.as_mut(), stage.reference)
             && (step + 1) % every == 0
         {
@@ -155,6 +163,7 @@ pub fn run_rl(
         put("actor/grad_norm", sums.grad_norm);
         put("learning_rate", f64::from(settings.lr));
         put("updates", sums.applied as f64);
+        guard.metrics(&mut put);
         put("num_tokens", (stats.sampled_tokens + stats.prompt_tokens) as f64);
         put("sampled_tokens", stats.sampled_tokens as f64);
         put("step_time", seconds);
@@ -182,6 +191,7 @@ pub fn run_rl(
             episodes: &episodes,
             model,
             reference: reference.as_ref(),
+            guard,
         })?;
     }
     Ok(())
@@ -205,21 +215,29 @@ fn add_demonstrations(
     for (n, (group, start)) in groups.iter_mut().zip(starts).enumerate() {
         for member in 0..demonstrations {
             let mut rng = seed.split("demonstration", n as u64).split("member", member as u64).rng();
-            group.episodes.push(demonstrate(agent, start.clone(), &teacher, &mut rng)?);
+            let shown = isolate(|| demonstrate(agent, start.clone(), &teacher, &mut rng));
+            let env = || start.game.spec().id.to_string();
+            group.episodes.push(shown.map_err(|why| RolloutError::Environment {
+                env: env(),
+                seed: start.seed,
+                why,
+            })??);
         }
     }
     Ok(())
 }
 
 /// The anchors of the normalised score that is shown while training, on states of their own.
-fn references(envs: &[EnvChoice], seed: Seed) -> Result<Vec<Reference>, TrainError> {
+fn references(envs: &[EnvChoice], seed: Seed, interrupt: &Interrupt) -> Result<Vec<Reference>, TrainError> {
     const EPISODES: u64 = 128;
     let reset = |env: &EnvChoice, seed: Seed| {
-        (0..EPISODES).map(|n| Start::reset(&env.id, seed.split("episode", n), &env.knobs)).collect()
+        let starts = (0..EPISODES).map(|n| Start::reset(&env.id, seed.split("episode", n), &env.knobs));
+        // A state that panics is none to measure on.
+        starts.filter(|start| !matches!(start, Err(RolloutError::Environment { .. }))).collect()
     };
     let of = |(i, env): (usize, &EnvChoice)| {
         let starts: Result<Vec<Start>, _> = reset(env, seed.split(&env.id, i as u64));
-        Ok(Reference::of(&starts?))
+        Ok(Reference::of(&starts?, interrupt)?)
     };
     envs.iter().enumerate().map(of).collect()
 }
@@ -238,5 +256,6 @@ pub(crate) fn rollout_config(settings: &RolloutSettings, style: ResponseStyle) -
         stop: settings.stop.clone(),
         record_truth: false,
         kv_bytes: settings.kv_budget_mib << 20,
+        env_limit: None,
     }
 }
