@@ -50,6 +50,8 @@ const OTHER_MODEL: &str = "config.json and the weights seem to be of different m
 const DIVERGED: &str = "the training that wrote these weights diverged; go back to an earlier checkpoint";
 const CONTEXT: &str = "raise the context (--max-context, in a recipe stage.NAME.rollout.max_context and \
     eval.max_context), as far as the model's own context goes";
+const SCORES: &str = "a reward or its judge is failing; when it works again go on with `eyas train --resume RUN`. The \
+    recipe's guard.max_invalid says how many failures are too many";
 const IMAGE_SHAPE: &str = "crop the picture, or pad it";
 
 /// What to do about `cause`. The outer errors are looked through: those that only pass an inner one on do
@@ -62,6 +64,7 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<&'static str> {
             TrainError::Policy(error) => hint(error),
             TrainError::Rollout(error) => hint(error),
             TrainError::Recipe(error) => hint(error),
+            TrainError::Scores { .. } => Some(SCORES),
             _ => None,
         };
     }

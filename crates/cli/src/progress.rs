@@ -50,6 +50,14 @@ impl Progress {
         }
     }
 
+    /// Says something that should not be overlooked, above the bar if there is one.
+    pub(crate) fn warn(&self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(format!("warning: {message}")),
+            None => eprintln!("warning: {message}"),
+        }
+    }
+
     /// The phase is over.
     pub(crate) fn finish(self) {
         if let Some(bar) = self.bar {

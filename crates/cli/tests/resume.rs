@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::{command, done, folder, metrics, refused};
+use eyas_core::Seed;
 use serde_json::Value;
 
 /// Both kinds of stage, a reference that is a running mean, two updates a step, a mixture; and all that a stage
@@ -221,4 +222,154 @@ fn one_process_trains_in_a_directory() {
     }
     signal(&child, "KILL");
     child.wait().unwrap();
+}
+
+/// The recipe without its second stage, and a step that takes a while.
+fn long_steps() -> String {
+    let first = RECIPE.split("\n[[stage]]").take(2).collect::<Vec<_>>().join("\n[[stage]]");
+    let long = first.replace("batch_size = 4", "batch_size = 96").replace("steps = 4", "steps = 2");
+    assert_ne!(long, first);
+    format!("{long}micro_batch_tokens = 1000000\n[eval]\nepisodes = 2\n")
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    let dir = folder("resume-twice");
+    fs::write(dir.join("r.toml"), long_steps()).unwrap();
+    done(&dir, &["train", "r.toml", "--run", "whole"]);
+    let run = dir.join("pieces");
+    let mut child = command(&dir, &["train", "r.toml", "--run", "pieces"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let child = child.as_mut().unwrap();
+    assert!(wait_for_steps(child, &run, 1));
+    // The next step has begun: the first signal waits for a gradient over all of its demonstrations.
+    signal(child, "TERM");
+    sleep(Duration::from_millis(20));
+    signal(child, "INT");
+    let second = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let took = second.elapsed();
+    let mut said = String::new();
+    std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut said).unwrap();
+    assert!(!said.contains("stopped by signal"), "the first signal was faster: {said}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    done(&dir, &["train", "--resume", "pieces"]);
+    assert_eq!(summary(&dir.join("whole")), summary(&run));
+    assert_eq!(metrics(&dir.join("whole")), metrics(&run));
+}
+
+#[test]
+fn an_evaluation_in_the_middle_of_a_stage_can_be_interrupted() {
+    let dir = folder("resume-evaluation");
+    let recipe = RECIPE.replace("episodes = 2", "episodes = 48\nevery = 3\nbatch = 16");
+    fs::write(dir.join("r.toml"), recipe).unwrap();
+    done(&dir, &["train", "r.toml", "--run", "whole"]);
+    let run = dir.join("pieces");
+    // The third step of each stage is measured. The first signal comes somewhere about there; the second when the
+    // step's episodes are written and its line is not, so while it is measured.
+    for (name, code, steps, shown) in [("TERM", 143, 2, "before-2048"), ("INT", 130, 6, "step-000006")] {
+        let args = match run.join("recipe.toml").is_file() {
+            true => vec!["train", "--resume", "pieces"],
+            false => vec!["train", "r.toml", "--run", "pieces"],
+        };
+        let mut child = start(&dir, &args);
+        assert!(wait_for_steps(&mut child, &run, steps));
+        while !run.join(format!("episodes/{shown}.jsonl")).is_file() {
+            assert!(child.try_wait().unwrap().is_none());
+            sleep(Duration::from_millis(1));
+        }
+        signal(&child, name);
+        let begun = Instant::now();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        let took = begun.elapsed();
+        println!("stopped after {took:?}, {} lines are logged", metrics(&run).len());
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    // The second signal met the measurement: its step is done, and its line is still to come.
+    let manifest = fs::read_to_string(run.join("checkpoints/step-00000007/manifest.json")).unwrap();
+    assert!(manifest.contains("\"unmeasured\"") && metrics(&run).len() == 6, "{manifest}");
+    done(&dir, &["train", "--resume", "pieces"]);
+    assert_same(&dir.join("whole"), &run);
+    assert!(metrics(&run)[6].contains_key("eval/2048/score"));
+}
+
+#[test]
+fn a_disk_that_is_full_costs_checkpoints_and_nothing_else() {
+    let dir = folder("resume-full");
+    fs::write(dir.join("r.toml"), RECIPE).unwrap();
+    done(&dir, &["train", "r.toml", "--run", "whole"]);
+    // The state of a checkpoint (weights and two moments) no longer fits, the weights alone do.
+    let weights = fs::metadata(dir.join("whole/checkpoints/final/model.safetensors")).unwrap().len();
+    let script = format!(
+        "trap '' XFSZ; ulimit -f {}; exec {} train r.toml --run full",
+        2 * weights / 512,
+        env!("CARGO_BIN_EXE_eyas")
+    );
+    let ran = Command::new("sh").args(["-c", &script]).current_dir(&dir).output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success(), "{said}");
+    let warnings = said.matches("warning: no checkpoint after step").count();
+    assert!(warnings >= 4 && said.contains("training goes on"), "{said}");
+    assert_same(&dir.join("whole"), &dir.join("full"));
+    let left: Vec<_> =
+        fs::read_dir(dir.join("full/checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["final"], "nothing half");
+}
+
+/// `faults/kills.sh` runs this with as many kills as it is told.
+#[test]
+#[ignore = "takes minutes"]
+fn a_run_survives_kills_at_random_moments() {
+    let wanted: usize = std::env::var("EYAS_KILLS").map_or(200, |n| n.parse().unwrap());
+    let dir = folder("resume-kills");
+    fs::write(dir.join("r.toml"), RECIPE).unwrap();
+    let begun = Instant::now();
+    done(&dir, &["train", "r.toml", "--run", "whole"]);
+    let length = begun.elapsed().as_secs_f64();
+    let mut rng = Seed::new(wanted as u64).rng();
+    let (mut kills, mut survived, mut trainings) = (0, 0, 0);
+    while kills < wanted {
+        let name = format!("run-{trainings}");
+        let run = dir.join(&name);
+        let mut here = 0;
+        loop {
+            if !run.join("recipe.toml").is_file() && run.exists() {
+                // Killed before it was a run.
+                fs::remove_dir_all(&run).unwrap();
+            }
+            let args = match run.exists() {
+                true => ["train", "--resume", &name].to_vec(),
+                false => ["train", "r.toml", "--run", &name].to_vec(),
+            };
+            let mut child = start(&dir, &args);
+            let last = kills + here == wanted;
+            let life = Duration::from_secs_f64(0.5 * length * rng.unit());
+            let born = Instant::now();
+            while (last || born.elapsed() < life) && child.try_wait().unwrap().is_none() {
+                sleep(Duration::from_millis(2));
+            }
+            match child.try_wait().unwrap() {
+                Some(status) => {
+                    assert!(status.success(), "{name} after {here} kills: {status}");
+                    break;
+                }
+                None => {
+                    signal(&child, "KILL");
+                    child.wait().unwrap();
+                    here += 1;
+                }
+            }
+        }
+        kills += here;
+        trainings += 1;
+        let hash = |run: &Path| summary(run)["weights_hash"].clone();
+        let same = hash(&dir.join("whole")) == hash(&run) && metrics(&dir.join("whole")) == metrics(&run);
+        survived += if same { here } else { 0 };
+        println!("{survived} of {kills} after {trainings} trainings, {:.0} s", begun.elapsed().as_secs_f64());
+        fs::remove_dir_all(&run).unwrap();
+    }
+    println!("{survived} of {kills}");
+    assert_eq!(survived, kills);
 }

@@ -19,6 +19,9 @@ pub enum Outcome {
     Failure,
     /// The turn limit or the context ended it.
     Truncated,
+    /// The environment panicked or hung: the episode has no result, and nothing of it may count as one. The
+    /// last turn's error says why.
+    Lost,
 }
 
 /// One observation and the response to it.
@@ -83,6 +86,12 @@ pub struct Episode {
 }
 
 impl Episode {
+    /// Why the environment gave no result, where it did not.
+    pub fn lost(&self) -> Option<&str> {
+        let why = self.turns.last().and_then(|turn| turn.error.as_deref());
+        (self.outcome == Outcome::Lost).then(|| why.unwrap_or("no reason was given"))
+    }
+
     /// Weighted sum of the valid scores, or `None` when any score is invalid: an episode that could
     /// not be graded has no total, rather than a total that is silently lower.
     pub fn total_score(&self) -> Option<f32> {

@@ -1,5 +1,7 @@
 //! Playing held-out episodes and measuring them against the random player and the oracle.
 
+use std::time::Duration;
+
 use eyas_core::{Episode, Interrupt, Seed};
 use eyas_gym::{Knobs, ResponseStyle};
 use eyas_model::Sampling;
@@ -39,6 +41,8 @@ pub struct EvalConfig {
     pub batch: usize,
     /// A response also ends where one of these appears.
     pub stop: Vec<String>,
+    /// As [`RolloutConfig::env_limit`].
+    pub env_limit: Option<Duration>,
 }
 
 /// What a policy did in one environment.
@@ -75,7 +79,7 @@ pub fn held_out(env: &EvalEnv, seed: Seed, episodes: usize) -> Result<Vec<Start>
 /// # Errors
 /// When the environment is unknown or refuses its knobs.
 pub fn references(env: &EvalEnv, seed: Seed, episodes: usize) -> Result<Reference, RolloutError> {
-    Ok(Reference::of(&held_out(env, seed, episodes)?))
+    Reference::of(&held_out(env, seed, episodes)?, &Interrupt::default())
 }
 
 /// Plays the held-out episodes of one environment; gives the result and the episodes.
@@ -90,7 +94,7 @@ pub fn evaluate(
     mut progress: impl FnMut(usize),
 ) -> Result<Evaluation, RolloutError> {
     let starts = held_out(env, config.seed, config.episodes)?;
-    let reference = Reference::of(&starts);
+    let reference = Reference::of(&starts, interrupt)?;
     let rollout_config = RolloutConfig {
         style: config.style,
         sampling: config.sampling,
@@ -99,6 +103,7 @@ pub fn evaluate(
         stop: config.stop.clone(),
         record_truth: false,
         kv_bytes: RolloutConfig::KV_BYTES,
+        env_limit: config.env_limit,
     };
     let mut episodes = Vec::with_capacity(starts.len());
     for (i, batch) in starts.chunks(config.batch.max(1)).enumerate() {

@@ -48,8 +48,10 @@ pub struct Measured {
 
 impl Measured {
     /// Score, success and count of `episodes`; perception and format from their score sheets, where
-    /// rows of the names `perception` and `format` are valid. All zero for no episodes.
+    /// rows of the names `perception` and `format` are valid. Episodes that were lost do not count. All zero
+    /// for no episodes.
     pub fn of(episodes: &[Episode]) -> Self {
+        let episodes: Vec<&Episode> = episodes.iter().filter(|e| e.lost().is_none()).collect();
         let scores: Vec<f64> = episodes.iter().map(|e| f64::from(e.env_score)).collect();
         let won = episodes.iter().filter(|e| e.outcome == Outcome::Success).count();
         let sheet = |name: &str| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eyas_core::{Episode, Invalid, Outcome, Score, ScoreSheet, TokenSpan, Turn};
+use eyas_core::{Episode, Invalid, Outcome, Score, ScoreSheet, TokenSpan, Turn, isolate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -216,15 +216,19 @@ impl RewardSpec {
         self.judge(&EpisodeView { episode, responses: &responses, tags }, Progress::default())
     }
 
+    /// A reward that panics has no score, as one that fails.
     fn judge(&self, view: &EpisodeView<'_>, progress: Progress) -> Score {
-        let score = match self.info.score {
+        if let Some(lost) = lost(view.episode) {
+            return lost;
+        }
+        let score = isolate(|| match self.info.score {
             Scorer::Episode(score) => score(view, &self.params),
             Scorer::Sample(score) => self.mean_of_turns(view, progress, score),
             Scorer::Group(_) => Score::Invalid(Invalid::NotApplicable {
                 detail: format!("the reward {:?} compares the responses of a group", self.info.name),
             }),
-        };
-        named(score, self.info.name)
+        });
+        named(score.unwrap_or_else(crashed), self.info.name)
     }
 
     fn mean_of_turns(
@@ -256,6 +260,9 @@ impl RewardSpec {
         &self,
         episode: &'e Episode,
     ) -> Result<(Response<'e>, Value, Map<String, Value>), Score> {
+        if let Some(lost) = lost(episode) {
+            return Err(lost);
+        }
         let n = episode.turns.len().checked_sub(1).ok_or_else(crate::no_turns)?;
         let turn = &episode.turns[n];
         Ok((Response::parse(&turn.response), self.gold.of(turn)?, fields(episode, n)))
@@ -275,7 +282,9 @@ impl RewardSpec {
             .flatten()
             .map(|(response, gold, fields)| Sample { response, gold, fields, progress })
             .collect();
-        let mut scores = score(&samples, &self.params).into_iter().map(|s| named(s, self.info.name));
+        let scores =
+            isolate(|| score(&samples, &self.params)).unwrap_or_else(|why| vec![crashed(why); samples.len()]);
+        let mut scores = scores.into_iter().map(|s| named(s, self.info.name));
         let mut next = || scores.next().unwrap_or_else(|| missing("score"));
         parsed.iter().map(|p| p.as_ref().map_or_else(|why| why.clone(), |_| next())).collect()
     }
@@ -324,6 +333,16 @@ pub fn score_group(specs: &[RewardSpec], episodes: &mut [Episode], tags: &[&str]
         };
         episode.scores = specs.iter().zip(&together).map(row).collect();
     }
+}
+
+/// The score of an episode whose environment failed: nothing can be said of it.
+fn lost(episode: &Episode) -> Option<Score> {
+    let why = episode.lost()?;
+    Some(crashed(format!("the environment {:?} {why}", episode.env)))
+}
+
+fn crashed(detail: String) -> Score {
+    Score::Invalid(Invalid::Crash { detail })
 }
 
 /// What else is known of a turn, under the names that rewards read.
@@ -533,6 +552,59 @@ mod tests {
         ));
         assert!(matches!(exact.score(&episode(&[], 0.0), &TAGS), Score::Invalid(_)));
         assert!(spec(r#"{"name": "iou", "gold": "things"}"#).unwrap_err().contains("none of"));
+    }
+
+    #[test]
+    fn a_reward_that_panics_loses_its_own_score() {
+        fn touchy(view: &EpisodeView<'_>, _: &Params) -> Score {
+            match view.episode.turns[0].response.as_str() {
+                "bad" => panic!("on purpose"),
+                _ => Score::Ok(1.0),
+            }
+        }
+        fn together(samples: &[Sample<'_>], _: &Params) -> Vec<Score> {
+            panic!("{} of them", samples.len())
+        }
+        const TOUCHY: RewardInfo =
+            RewardInfo { name: "touchy", score: Scorer::Episode(touchy), ..crate::game::INFO };
+        const TOGETHER: RewardInfo =
+            RewardInfo { name: "together", score: Scorer::Group(together), ..crate::game::INFO };
+        static REWARDS: [RewardInfo; 2] = [TOUCHY, TOGETHER];
+        let specs: Vec<RewardSpec> =
+            REWARDS.iter().map(RewardSpec::of).chain([spec(r#"{"name": "game"}"#).unwrap()]).collect();
+        let mut group = ["good", "bad", "good"].map(|text| episode(&[text], 2.0));
+        for e in &mut group {
+            e.turns[0].truth = Some(Truth::default());
+        }
+        score_group(&specs, &mut group, &TAGS, Progress::default());
+        let crash = |score: &Score, detail: &str| {
+            let Score::Invalid(Invalid::Crash { detail: got }) = score else { panic!("{score:?}") };
+            assert!(got.ends_with(detail), "{got}");
+        };
+        assert_eq!(
+            (&group[0].scores[0].score, &group[2].scores[0].score),
+            (&Score::Ok(1.0), &Score::Ok(1.0))
+        );
+        crash(&group[1].scores[0].score, "on purpose");
+        for e in &group {
+            crash(&e.scores[1].score, "3 of them");
+            assert_eq!(e.scores[2].score, Score::Ok(2.0), "the other rewards are untouched");
+        }
+    }
+
+    #[test]
+    fn an_episode_that_was_lost_has_no_score() {
+        let specs = ["game", "format", "exact", "unique_answers"]
+            .map(|name| spec(&format!(r#"{{"name": "{name}"}}"#)).unwrap());
+        let mut group = [(); 2].map(|()| with_truth(&[("left", "left")]));
+        group[1].outcome = Outcome::Lost;
+        group[1].turns[0].error = Some("panicked: on purpose".into());
+        score_group(&specs, &mut group, &TAGS, Progress::default());
+        assert!(group[0].scores.iter().all(|row| row.score.value().is_some()), "{:?}", group[0].scores);
+        for row in &group[1].scores {
+            let Score::Invalid(Invalid::Crash { detail }) = &row.score else { panic!("{row:?}") };
+            assert_eq!(detail, "the environment \"2048\" panicked: on purpose");
+        }
     }
 
     #[test]

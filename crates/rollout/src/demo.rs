@@ -40,7 +40,7 @@ pub fn demonstrate(
     teacher: &Teacher,
     rng: &mut Rng,
 ) -> Result<Episode, RolloutError> {
-    let Start { mut game, seed, knobs } = start;
+    let Start { mut game, seed, knobs, .. } = start;
     let env = game.spec().id;
     let refused = |source| RolloutError::Oracle { env: env.to_string(), source };
     let mut trajectory = agent.trajectory();

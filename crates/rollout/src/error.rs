@@ -1,6 +1,6 @@
 //! What can stop a rollout.
 
-use eyas_core::TrajectoryError;
+use eyas_core::{Seed, TrajectoryError};
 use eyas_gym::{GymError, KnobError, ParseError};
 use eyas_model::PolicyError;
 use eyas_model::hf::{TemplateError, TokenizerError};
@@ -34,6 +34,19 @@ pub enum RolloutError {
         /// What its parser said.
         source: ParseError,
     },
+    /// An environment panicked where nothing can be done without it.
+    #[error("environment {env}, start {}: {why}", seed.value())]
+    Environment {
+        /// The environment.
+        env: String,
+        /// The seed of the start.
+        seed: Seed,
+        /// What it said.
+        why: String,
+    },
+    /// The threads of environments could not be started.
+    #[error("cannot start a thread for environments: {0}")]
+    Threads(std::io::Error),
     /// It was asked to stop.
     #[error("interrupted")]
     Interrupted,

@@ -12,6 +12,7 @@ mod error;
 mod kinds;
 mod reference;
 mod start;
+mod watch;
 
 pub use agent::{Agent, Encoded, Pictures};
 pub use demo::{Teacher, demonstrate};

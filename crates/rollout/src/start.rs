@@ -1,6 +1,6 @@
 //! Where episodes start.
 
-use eyas_core::{Rng, Seed};
+use eyas_core::{Rng, Seed, isolate};
 use eyas_gym::{Game, Knobs, Status, find};
 
 use crate::RolloutError;
@@ -13,17 +13,24 @@ pub struct Start {
     pub seed: Seed,
     /// Its knobs, as JSON.
     pub knobs: serde_json::Value,
+    /// What went wrong with the states that were to be in its place, a sentence each.
+    pub failed: Vec<String>,
 }
 
 impl Start {
     /// A fresh state of the environment `id`.
     ///
     /// # Errors
-    /// When the environment is unknown or refuses the knobs.
+    /// When the environment is unknown, refuses the knobs, or panics.
     pub fn reset(id: &str, seed: Seed, knobs: &Knobs) -> Result<Self, RolloutError> {
-        let game = find(id)?.reset(seed, knobs)?;
+        let entry = find(id)?;
+        let game = isolate(|| entry.reset(seed, knobs)).map_err(|why| RolloutError::Environment {
+            env: id.into(),
+            seed,
+            why,
+        })??;
         let knobs = serde_json::to_value(knobs).unwrap_or_default();
-        Ok(Self { game, seed, knobs })
+        Ok(Self { game, seed, knobs, failed: Vec::new() })
     }
 
     /// Plays up to `moves` random legal actions, stopping short of the end of the episode.
@@ -41,6 +48,11 @@ impl Start {
 
 impl Clone for Start {
     fn clone(&self) -> Self {
-        Self { game: self.game.fork(), seed: self.seed, knobs: self.knobs.clone() }
+        Self {
+            game: self.game.fork(),
+            seed: self.seed,
+            knobs: self.knobs.clone(),
+            failed: self.failed.clone(),
+        }
     }
 }

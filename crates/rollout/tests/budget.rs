@@ -40,6 +40,7 @@ fn play(model: &Vlm, contexts: f64) -> Result<(Vec<Group>, RolloutStats), Rollou
         stop: Vec::new(),
         record_truth: false,
         kv_bytes: (contexts * each as f64) as usize,
+        env_limit: None,
     };
     rollout(
         Agent::of(model),
@@ -83,6 +84,7 @@ fn an_interrupt_ends_a_rollout() {
         stop: Vec::new(),
         record_truth: false,
         kv_bytes: RolloutConfig::KV_BYTES,
+        env_limit: None,
     };
     let interrupt = Interrupt::default();
     interrupt.raise();

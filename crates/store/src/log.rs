@@ -24,6 +24,13 @@ pub struct Position {
     pub blake3: String,
 }
 
+impl Position {
+    /// That of a log with nothing in it.
+    pub fn start() -> Self {
+        Prefix::default().position()
+    }
+}
+
 /// A log that is written to. Every line is handed to the system at once; it is durable after [`Log::sync`].
 pub struct Log {
     files: Arc<dyn Files>,

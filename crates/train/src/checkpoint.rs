@@ -1,7 +1,7 @@
 //! A run written down between two steps, so that it can go on from there to the same bytes.
 //!
-//! What a step does depends on its number, on the policy and on the policy it is compared with; so these,
-//! and how far the logs go, are all that has to be kept.
+//! What a step does depends on its number, on the policy, on the policy it is compared with and on what the
+//! guard remembers; so these, and how far the logs go, are all that has to be kept.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use eyas_model::{Policy, PolicyState, StateError, Vlm, VlmError};
 use eyas_store::{Array, Arrays, Checkpoint, Part, Position, Snapshot, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::StageState;
+use crate::{GuardState, Metrics, StageState};
 
 const STATE: &str = "state.safetensors";
 const MODEL: &str = "model";
@@ -34,6 +34,13 @@ pub struct Progress {
     pub seconds: f64,
     /// How far `metrics.jsonl` goes.
     pub metrics: Position,
+    /// What the guard remembers.
+    #[serde(default)]
+    pub guard: GuardState,
+    /// The line of metrics of the last step, when the measurement that belongs into it was interrupted: it is
+    /// made, and the line logged, before the run goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmeasured: Option<Metrics>,
 }
 
 /// Why a checkpoint could not be taken up.

@@ -39,6 +39,19 @@ pub enum TrainError {
     /// A trajectory refused tokens.
     #[error(transparent)]
     Trajectory(#[from] eyas_core::TrajectoryError),
+    /// Too many of a step's scores could not be computed. The policy is as the last finished step left it.
+    #[error("{failed} of {all} scores of this step could not be computed: {rewards}")]
+    Scores {
+        /// Scores that failed.
+        failed: usize,
+        /// Scores there should have been.
+        all: usize,
+        /// The rewards whose scores they are, each with a reason.
+        rewards: String,
+    },
+    /// Too many updates were skipped: the run should go back to a checkpoint.
+    #[error("{0} updates in a row were skipped")]
+    Skipped(u64),
     /// It was asked to stop; the policy is as the last finished step left it.
     #[error("interrupted")]
     Interrupted,

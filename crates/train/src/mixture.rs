@@ -22,20 +22,35 @@ pub fn allot(weights: &[f64], n: usize, rng: &mut Rng) -> Vec<usize> {
     places
 }
 
-/// The start states of one step, drawn from the step's own seed.
+/// How often a start is drawn again after its environment panicked.
+const DRAWS: u64 = 4;
+
+/// The start states of one step, drawn from the step's own seed. One whose environment panics is drawn again from
+/// another seed, which [`Start::failed`] tells.
 ///
 /// # Errors
-/// When an environment refuses its knobs.
+/// When an environment refuses its knobs, or panics again and again.
 pub fn starts(envs: &[EnvChoice], n: usize, seed: Seed) -> Result<Vec<(usize, Start)>, RolloutError> {
     let weights: Vec<f64> = envs.iter().map(|e| e.weight).collect();
     allot(&weights, n, &mut seed.split("mixture", 0).rng())
         .into_iter()
         .enumerate()
-        .map(|(place, env)| {
-            let start = Start::reset(&envs[env].id, seed.split("start", place as u64), &envs[env].knobs)?;
-            Ok((env, start))
-        })
+        .map(|(place, env)| Ok((env, draw(&envs[env], seed.split("start", place as u64))?)))
         .collect()
+}
+
+/// A start of an environment; see [`starts`].
+pub(crate) fn draw(env: &EnvChoice, seed: Seed) -> Result<Start, RolloutError> {
+    let mut failed = Vec::new();
+    for again in 1..DRAWS {
+        let seed = if again == 1 { seed } else { seed.split("again", again) };
+        match Start::reset(&env.id, seed, &env.knobs) {
+            Ok(start) => return Ok(Start { failed, ..start }),
+            Err(error @ RolloutError::Environment { .. }) => failed.push(format!("{error}; drawn again")),
+            Err(error) => return Err(error),
+        }
+    }
+    Start::reset(&env.id, seed.split("again", DRAWS), &env.knobs)
 }
 
 #[cfg(test)]

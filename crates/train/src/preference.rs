@@ -8,7 +8,7 @@ use eyas_algo::Mean;
 use eyas_algo::loss::preference::{
     Counts, Pair, PreferenceBatch, PreferenceLoss, ScorePairs, best_and_worst, preference_loss,
 };
-use eyas_core::{Episode, Group, Seed, Trajectory};
+use eyas_core::{Episode, Group, Seed, Trajectory, isolate};
 use eyas_model::{ImageStore, Policy, ScoreOptions, Scored, Upstream, Vlm};
 use eyas_reward::{Progress, RewardSpec, score_group};
 use eyas_rollout::{Agent, Pictures, RolloutError, Teacher, demonstrate, rollout};
@@ -20,7 +20,7 @@ use crate::optim::{adamw, micro_batches};
 use crate::recipe::{PairSource, PreferenceStage};
 use crate::rl::rollout_config;
 use crate::run_dir::Metrics;
-use crate::{StageRun, StageState, StepReport, TrainError};
+use crate::{Guard, StageRun, StageState, StepReport, TrainError};
 
 /// Runs the stage. `reference`: the policy at its start, which most losses compare with.
 ///
@@ -31,16 +31,21 @@ pub fn run_preference(
     reference: Option<&Policy>,
     stage: &PreferenceStage,
     run: &StageRun<'_>,
+    guard: &mut Guard,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
     for step in run.from..stage.steps {
         let begin = Instant::now();
+        guard.begin();
         let seed = run.seed.split("preference", step);
         let forbidden: Arc<[u32]> = Arc::from(Agent::of(model).forbidden());
         let drawn = match stage.pairs.source {
             PairSource::Oracle => demonstrated(Agent::of(model), stage, run, seed)?,
             PairSource::Policy => sampled(Agent::of(model), stage, run, seed, step)?,
         };
+        drawn.lost.iter().for_each(|why| guard.see_lost_start(why.clone()));
+        guard.see_lost(&drawn.episodes);
+        guard.check_scores(&drawn.episodes)?;
         let draw_secs = begin.elapsed().as_secs_f64();
         let options = ScoreOptions {
             temperature: stage.rollout.temperature as f32,
@@ -53,10 +58,11 @@ pub fn run_preference(
         let corrupted =
             images.corrupted(model.policy.processor(), stage.corruption, seed.split("corruption", 0));
         let views = Views { images: &images, corrupted: &corrupted, reference, options: &options };
-        let sums = update(&mut model.policy, &drawn, stage, &views, run)?;
+        let mut sums = Sums::default();
+        let done = update(&mut model.policy, &drawn, stage, &views, run, &mut sums);
         let applied = match drawn.pairs.is_empty() {
             true => None,
-            false => Some(model.policy.apply(&settings)),
+            false => Some(guard.apply(&mut model.policy, &settings, done.map(|()| sums.loss))?),
         };
 
         let mut line = Metrics::new();
@@ -76,6 +82,7 @@ pub fn run_preference(
             put("grad_norm", applied.grad_norm);
             sums.metrics.iter().for_each(|(name, mean)| put(name, mean.value()));
         }
+        guard.metrics(&mut put);
         put("learning_rate", f64::from(settings.lr));
         put("num_tokens", tokens as f64);
         put("step_time", seconds);
@@ -92,6 +99,7 @@ pub fn run_preference(
             model,
             reference,
             state: &StageState::default(),
+            guard,
         })?;
     }
     Ok(())
@@ -103,6 +111,8 @@ struct Drawn {
     /// (chosen, rejected), by position in `episodes`.
     pairs: Vec<(usize, usize)>,
     sampled_tokens: usize,
+    /// What was lost because its environment panicked, a sentence each.
+    lost: Vec<String>,
 }
 
 /// The oracle against a player of random legal actions, from the same starts. Pairs whose responses are the
@@ -120,19 +130,35 @@ fn demonstrated(
         thought_dropout: 0.0,
         record_truth: false,
     };
-    let both: Result<Vec<[Episode; 2]>, RolloutError> = starts(&stage.env, stage.pairs.count, seed)?
+    let starts = starts(&stage.env, stage.pairs.count, seed)?;
+    let mut lost: Vec<String> = starts.iter().flat_map(|(_, start)| start.failed.clone()).collect();
+    let both: Vec<Result<Result<[Episode; 2], RolloutError>, String>> = starts
         .into_par_iter()
         .enumerate()
-        .map(|(place, (_, start))| {
+        .map(|(place, (env, start))| {
             let mut rng = seed.split("teacher", place as u64).rng();
-            let good = demonstrate(agent, start.clone(), &teacher(0.0), &mut rng)?;
-            Ok([good, demonstrate(agent, start, &teacher(1.0), &mut rng)?])
+            let (env, begun) = (&stage.env[env].id, start.seed.value());
+            isolate(|| {
+                let good = demonstrate(agent, start.clone(), &teacher(0.0), &mut rng)?;
+                Ok([good, demonstrate(agent, start, &teacher(1.0), &mut rng)?])
+            })
+            .map_err(|why| format!("a pair of {env} is lost (start {begun}): it {why}"))
         })
         .collect();
-    let differ = |[a, b]: &[Episode; 2]| a.trajectory.ids() != b.trajectory.ids();
-    let episodes: Vec<Episode> = both?.into_iter().filter(differ).flatten().collect();
+    let mut episodes = Vec::new();
+    for both in both {
+        match both {
+            Ok(pair) => {
+                let [good, bad] = pair?;
+                if good.trajectory.ids() != bad.trajectory.ids() {
+                    episodes.extend([good, bad]);
+                }
+            }
+            Err(why) => lost.push(why),
+        }
+    }
     let pairs = (0..episodes.len() / 2).map(|i| (2 * i, 2 * i + 1)).collect();
-    Ok(Drawn { episodes, pairs, sampled_tokens: 0 })
+    Ok(Drawn { episodes, pairs, sampled_tokens: 0, lost })
 }
 
 /// The best of each group of the policy's own episodes against the worst.
@@ -145,8 +171,10 @@ fn sampled(
 ) -> Result<Drawn, TrainError> {
     let mut config = rollout_config(&stage.rollout, run.style);
     config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
+    config.env_limit = run.env_limit;
     let begins: Vec<_> =
         starts(&stage.env, stage.rollout.groups, seed)?.into_iter().map(|(_, start)| start).collect();
+    let lost = begins.iter().flat_map(|start| start.failed.clone()).collect();
     let (mut groups, stats) = rollout(
         agent,
         &begins,
@@ -172,7 +200,7 @@ fn sampled(
         .filter_map(|(g, pair)| pair.map(|p| (g * size + p.chosen, g * size + p.rejected)))
         .collect();
     let episodes = groups.into_iter().flat_map(|g| g.episodes).collect();
-    Ok(Drawn { episodes, pairs, sampled_tokens: stats.sampled_tokens })
+    Ok(Drawn { episodes, pairs, sampled_tokens: stats.sampled_tokens, lost })
 }
 
 struct Views<'a> {
@@ -188,14 +216,15 @@ struct Sums {
     metrics: BTreeMap<&'static str, Mean>,
 }
 
-/// Accumulates the gradient of all pairs. The two responses of a pair share the work of their prompt.
+/// Accumulates the gradient of all pairs, and the loss and metrics in `sums`. The two responses of a pair share the work of their prompt.
 fn update(
     policy: &mut Policy,
     drawn: &Drawn,
     stage: &PreferenceStage,
     views: &Views<'_>,
     run: &StageRun<'_>,
-) -> Result<Sums, TrainError> {
+    sums: &mut Sums,
+) -> Result<(), TrainError> {
     let both = |(chosen, rejected): &(usize, usize)| {
         vec![&drawn.episodes[*chosen].trajectory, &drawn.episodes[*rejected].trajectory]
     };
@@ -203,7 +232,6 @@ fn update(
     let chosen_tokens = groups.iter().map(|g| g[0].sampled_len()).sum::<usize>() as f64;
     let counts = Counts { pairs: groups.len() as f64, chosen_tokens, labels: 2.0 * groups.len() as f64 };
     let pictured = stage.preference.terms.iter().any(|t| t.loss.reads_pictures());
-    let mut sums = Sums::default();
     for micro in micro_batches(&groups, stage.optim.micro_batch_tokens) {
         if run.interrupt.is_raised() {
             return Err(TrainError::Interrupted);
@@ -251,7 +279,7 @@ fn update(
             policy.accumulate(micro, corrupted, options, |_| Ok::<_, TrainError>(upstream))?;
         }
     }
-    Ok(sums)
+    Ok(())
 }
 
 /// Where the tokens of each response start, and the end.

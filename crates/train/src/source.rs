@@ -3,10 +3,10 @@
 use eyas_core::{Episode, Group, Outcome, Seed};
 use eyas_data::DataError;
 use eyas_data::curriculum::{Curriculum, GroupResult, Item, Pool, Rule};
-use eyas_rollout::{RolloutError, Start};
+use eyas_rollout::Start;
 
 use crate::TrainError;
-use crate::mixture::{allot, starts};
+use crate::mixture::{allot, draw, starts};
 use crate::recipe::{CurriculumSettings, EnvChoice, RlStage, Worth};
 
 /// A start state, and where it comes from.
@@ -75,7 +75,7 @@ pub(crate) fn places(
         }
         let places = allot(&weights, n, &mut of_step.split("mixture", 0).rng());
         let place = |(i, env): (usize, usize)| {
-            let start = reset(&stage.env[env], of_step.split("start", i as u64))?;
+            let start = draw(&stage.env[env], of_step.split("start", i as u64))?;
             Ok(Place { env, item: env as u64, start })
         };
         return places.into_iter().enumerate().map(place).collect();
@@ -83,13 +83,9 @@ pub(crate) fn places(
     let place = |item: u64| {
         let env = item as usize / settings.starts;
         let seed = of_stage.split("pool", item);
-        Ok(Place { env, item, start: reset(&stage.env[env], seed)? })
+        Ok(Place { env, item, start: draw(&stage.env[env], seed)? })
     };
     curriculum.draw(n, step).into_iter().map(place).collect()
-}
-
-fn reset(env: &EnvChoice, seed: Seed) -> Result<Start, RolloutError> {
-    Start::reset(&env.id, seed, &env.knobs)
 }
 
 /// What an attempt was worth, in `0..=1`; none for one that has no score.

@@ -1,11 +1,13 @@
 //! How a stage is run, and what it tells after every update.
 
+use std::time::Duration;
+
 use eyas_core::{Episode, Interrupt, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Vlm};
 
-use crate::StageState;
 use crate::run_dir::Metrics;
+use crate::{Guard, StageState};
 
 /// What a stage needs beside its own settings.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,9 @@ pub struct StageRun<'a> {
     pub from: u64,
     /// Ends the stage early, between two updates.
     pub interrupt: &'a Interrupt,
+    /// Longest time for one step of an environment, see
+    /// [`RolloutConfig::env_limit`](eyas_rollout::RolloutConfig::env_limit).
+    pub env_limit: Option<Duration>,
 }
 
 /// One finished step.
@@ -39,4 +44,6 @@ pub struct StepReport<'a> {
     pub reference: Option<&'a Policy>,
     /// What the stage remembers.
     pub state: &'a StageState,
+    /// What was skipped and lost, and what is remembered of it.
+    pub guard: &'a Guard,
 }

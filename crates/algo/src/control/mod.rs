@@ -8,12 +8,14 @@ mod dual;
 mod entropy;
 mod kl;
 mod schedule;
+mod spike;
 mod temperature;
 
 pub use dual::{Dual, DualForm, Side, lagrangian_advantage};
 pub use entropy::AdaptiveEntropy;
 pub use kl::AdaptiveKl;
 pub use schedule::{Exponential, Ramp, RampShape, WarmupCosine};
+pub use spike::Window;
 pub use temperature::HoldEntropy;
 
 use serde::{Deserialize, Serialize};

@@ -74,6 +74,7 @@ pub(crate) fn run(args: &EvalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         max_context: rollout.max_context,
         batch: args.batch,
         stop: rollout.stop,
+        env_limit: None,
     };
     let mut progress = Progress::new("evaluate", (envs.len() * args.episodes) as u64);
     let mut results = Vec::with_capacity(envs.len());

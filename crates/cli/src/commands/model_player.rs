@@ -132,6 +132,7 @@ mod tests {
             stop: Vec::new(),
             record_truth: false,
             kv_bytes: RolloutConfig::KV_BYTES,
+            env_limit: None,
         }
     }
 

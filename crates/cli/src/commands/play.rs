@@ -248,6 +248,7 @@ fn print(played: &Played<'_>, json: bool, out: &mut dyn Write) -> anyhow::Result
         Some(Outcome::Success) => "success",
         Some(Outcome::Failure) => "failure",
         Some(Outcome::Truncated) => "cut off",
+        Some(Outcome::Lost) => "lost",
         None => "stopped",
     };
     let normalised = played.normalised.map_or_else(|| "n/a".into(), |n| format!("{n:.3}"));

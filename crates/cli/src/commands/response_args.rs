@@ -84,6 +84,7 @@ impl EpisodeArgs {
             stop: Vec::new(),
             record_truth: false,
             kv_bytes: RolloutConfig::KV_BYTES,
+            env_limit: None,
         })
     }
 }

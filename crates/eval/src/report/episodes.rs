@@ -119,6 +119,7 @@ fn play(
         Outcome::Success => ("good", "success"),
         Outcome::Failure => ("bad", "failure"),
         Outcome::Truncated => ("plain", "out of turns"),
+        Outcome::Lost => ("plain", "lost: the environment failed"),
     };
     let mut html = format!(
         "<div class=\"play {name}\"><h4>{name} <span class=\"badge {class}\">{outcome}</span> \

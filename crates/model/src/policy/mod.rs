@@ -173,18 +173,29 @@ impl Policy {
     /// One optimizer step with the gradients accumulated so far, which are cleared. Gradients that are
     /// not finite change nothing and are reported.
     pub fn apply(&mut self, settings: &AdamW) -> Update {
+        self.apply_if(settings, |_| true)
+    }
+
+    /// The same, if `accept` takes the global norm of the gradient, before clipping. It is not asked where
+    /// there is no gradient.
+    pub fn apply_if(&mut self, settings: &AdamW, accept: impl FnOnce(f64) -> bool) -> Update {
         let grads = std::mem::take(&mut self.grads);
         if grads.is_empty() {
             return Update { grad_norm: 0.0, applied: false };
         }
         let clock = Instant::now();
-        let update = optimizer::step(&mut self.params, &mut self.moments, &grads, settings);
+        let update = optimizer::step(&mut self.params, &mut self.moments, &grads, settings, accept);
         if update.applied {
             self.weights = OnceLock::new();
             self.fast_text = OnceLock::new();
         }
         self.seconds.optimizer += clock.elapsed().as_secs_f64();
         update
+    }
+
+    /// Drops the gradients accumulated so far.
+    pub fn discard_gradients(&mut self) {
+        self.grads = Vec::new();
     }
 
     /// Moves every parameter towards that of `other`, a policy of the same shape:

@@ -33,7 +33,7 @@ impl Default for AdamW {
 pub struct Update {
     /// Global norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// False when the gradient was not finite or there was none: nothing changed.
+    /// False when the gradient was not finite, was refused, or there was none: nothing changed.
     pub applied: bool,
 }
 
@@ -47,12 +47,13 @@ pub(crate) struct Moments {
 
 const CHUNK: usize = 1 << 14;
 
-/// One update of `params` by `grads` (empty where a parameter is frozen).
+/// One update of `params` by `grads` (empty where a parameter is frozen), if `accept` takes their norm.
 pub(crate) fn step(
     params: &mut Params,
     moments: &mut Moments,
     grads: &[Vec<f32>],
     settings: &AdamW,
+    accept: impl FnOnce(f64) -> bool,
 ) -> Update {
     // Chunks and their order are fixed, so the norm is the same for any number of threads.
     let squares: f64 = grads
@@ -63,7 +64,7 @@ pub(crate) fn step(
         })
         .sum();
     let grad_norm = squares.sqrt();
-    if !grad_norm.is_finite() {
+    if !accept(grad_norm) || !grad_norm.is_finite() {
         return Update { grad_norm, applied: false };
     }
     if moments.first.is_empty() {
@@ -119,7 +120,7 @@ mod tests {
         let (mut w, mut m, mut v) = ([0.5f64, -1.0], [0.0f64; 2], [0.0f64; 2]);
         for (t, g) in [[0.2f64, -0.4], [0.1, 0.3]].into_iter().enumerate() {
             let grads = vec![g.iter().map(|x| *x as f32).collect()];
-            assert!(step(&mut p, &mut moments, &grads, &settings).applied);
+            assert!(step(&mut p, &mut moments, &grads, &settings, |_| true).applied);
             for (i, w) in w.iter_mut().enumerate() {
                 *w *= 1.0 - 0.1 * 0.01;
                 m[i] = 0.9 * m[i] + 0.1 * g[i];
@@ -139,10 +140,13 @@ mod tests {
     fn clipping_and_non_finite_gradients() {
         let mut p = params(vec![1.0, 1.0], vec![2]);
         let mut moments = Moments::default();
-        let update = step(&mut p, &mut moments, &[vec![3.0, 4.0]], &AdamW::default());
+        let update = step(&mut p, &mut moments, &[vec![3.0, 4.0]], &AdamW::default(), |_| true);
         assert!((update.grad_norm - 5.0).abs() < 1e-6);
         let before = p.clone();
-        let update = step(&mut p, &mut moments, &[vec![f32::NAN, 1.0]], &AdamW::default());
+        let update = step(&mut p, &mut moments, &[vec![f32::NAN, 1.0]], &AdamW::default(), |_| true);
         assert!(!update.applied && p == before);
+        let refuse = |norm: f64| norm < 5.0 - 1e-6;
+        let update = step(&mut p, &mut moments, &[vec![3.0, 4.0]], &AdamW::default(), refuse);
+        assert!(!update.applied && p == before && moments.step == 1, "refused by its norm");
     }
 }

@@ -1,35 +1,55 @@
 //! Ended responses become actions; environments answer with the next picture.
 
-use eyas_core::{TokenKind, Truth};
+use eyas_core::{Outcome, TokenKind};
 use eyas_gym::{Frame, Game, Status, Step, later_message};
 use eyas_model::Feed;
 use eyas_reward::Response;
 use rayon::prelude::*;
 
-use super::admit::show;
-use super::{Engine, Player, RolloutConfig, timed};
+use super::admit::{Known, show};
+use super::{Engine, Player, timed};
+use crate::watch::each;
 use crate::{Agent, RolloutError, token_kinds};
 
 impl Engine<'_> {
     /// Parses the responses that have ended, plays their actions, and prepares their next turn.
     pub(super) fn act(&mut self) -> Result<(), RolloutError> {
-        let (agent, context) = (self.agent, self.context);
+        let (agent, context, watch) = (self.agent, self.context, self.watch);
         let mut ready: Vec<&mut Player> = self.players.iter_mut().filter(|p| p.ended.is_some()).collect();
         let seconds = &mut self.stats.seconds;
-        let finish = || ready.par_iter_mut().map(|player| finish_turn(agent, player)).collect();
-        let ended: Result<Vec<bool>, RolloutError> = timed(&mut seconds.act, finish);
+        let read = || ready.par_iter_mut().map(|player| read_response(agent, player)).collect();
+        let ended: Result<Vec<bool>, RolloutError> = timed(&mut seconds.act, read);
         let ended = ended?;
-        let render = || ready.par_iter().map(|p| (!p.done).then(|| p.game.frames())).collect();
-        let frames: Vec<Option<Vec<Frame>>> = timed(&mut seconds.render, render);
-        let present = frames.iter().flatten().flatten().map(|f| &f.image);
+        // Environments are handed over as a whole, so that one that fails can be left alone.
+        let response = |p: &Player| p.episode.turns.last().map(|t| t.response.clone()).unwrap_or_default();
+        let games = ready.iter().map(|p| (p.game.fork(), response(p))).collect();
+        let played = timed(&mut seconds.act, || each(games, watch, play))?;
+        let mut running = Vec::new();
+        for (n, (player, played)) in ready.iter_mut().zip(played).enumerate() {
+            match played {
+                Ok(played) => running.extend(player.take_in(played).map(|game| (n, game))),
+                Err(why) => player.lose(why),
+            }
+        }
+        let record = self.config.record_truth;
+        let (places, games): (Vec<usize>, Vec<_>) = running.into_iter().unzip();
+        let looked = timed(&mut seconds.render, || each(games, watch, move |game| look(game, record)))?;
+        let mut next: Vec<Option<Looked>> = ready.iter().map(|_| None).collect();
+        for (n, looked) in places.into_iter().zip(looked) {
+            match looked {
+                Ok(looked) => next[n] = Some(looked),
+                Err(why) => ready[n].lose(why),
+            }
+        }
+        let present = next.iter().flatten().flat_map(|l| &l.frames).map(|f| &f.image);
         timed(&mut seconds.encode, || self.pictures.add(agent.policy, present))?;
-        for ((player, frames), by_itself) in ready.into_iter().zip(frames).zip(ended) {
-            let Some(frames) = frames else {
+        for ((player, next), by_itself) in ready.into_iter().zip(next).zip(ended) {
+            let Some(Looked { game, frames, observation, known }) = next else {
                 self.decoder.close(player.sequence)?;
                 continue;
             };
             player.turn += 1;
-            let observation = later_message(player.game.as_ref());
+            player.game = game;
             let last = player.feed.clone();
             // A stop string ends a turn without an end-of-turn token: the template then writes it.
             let is_eos = |feed: &Feed| {
@@ -47,8 +67,7 @@ impl Engine<'_> {
             }
             player.episode.trajectory = trajectory;
             show(&mut player.episode, observation, &frames);
-            player.perception = player.game.perception().text;
-            player.truth = truth(player.game.as_ref(), self.config);
+            (player.perception, player.truth) = (known.perception, known.truth);
             player.feed = last;
             player.feed.extend(prompt.feed(self.pictures, &frames)?);
             player.ended = None;
@@ -57,8 +76,8 @@ impl Engine<'_> {
     }
 }
 
-/// Records a response and plays it; says whether the response ended by itself.
-fn finish_turn(agent: Agent<'_>, player: &mut Player) -> Result<bool, RolloutError> {
+/// Records a response; says whether it ended by itself.
+fn read_response(agent: Agent<'_>, player: &mut Player) -> Result<bool, RolloutError> {
     let ids = std::mem::take(&mut player.ids);
     let logprobs = std::mem::take(&mut player.logprobs);
     let by_itself = player.ended.unwrap_or(false);
@@ -68,46 +87,82 @@ fn finish_turn(agent: Agent<'_>, player: &mut Player) -> Result<bool, RolloutErr
     let mut kinds = token_kinds(&decoded.text, &decoded.spans);
     kinds.resize(ids.len(), TokenKind::Other);
     player.episode.trajectory.push_sampled(&ids, &kinds, &logprobs, player.turn)?;
-
-    let (step, action, error) = play(player.game.as_mut(), &decoded.text);
-    player.episode.env_return += step.reward;
-    player.episode.env_score += step.score;
     if let Some(turn) = player.episode.turns.last_mut() {
         turn.response = decoded.text;
         turn.terminated = by_itself;
-        turn.action = action;
-        turn.error = error;
-        turn.reward = step.reward;
         turn.perception = std::mem::take(&mut player.perception);
         turn.truth = player.truth.take();
-    }
-    if let Status::Done(outcome) = step.status {
-        player.episode.outcome = outcome;
-        player.done = true;
     }
     Ok(by_itself)
 }
 
-/// What the environment knows and does not show, when it is to be recorded.
-pub(super) fn truth(game: &dyn Game, config: &RolloutConfig) -> Option<Truth> {
-    config.record_truth.then(|| Truth { answer: game.oracle(), facts: game.perception().data })
+/// An environment after a response.
+struct Played {
+    game: Box<dyn Game>,
+    step: Step,
+    action: Option<String>,
+    error: Option<String>,
+}
+
+/// What an environment shows next.
+struct Looked {
+    game: Box<dyn Game>,
+    frames: Vec<Frame>,
+    observation: String,
+    known: Known,
+}
+
+fn look(game: Box<dyn Game>, record_truth: bool) -> Looked {
+    let (frames, observation) = (game.frames(), later_message(game.as_ref()));
+    let known = Known::of(game.as_ref(), record_truth);
+    Looked { game, frames, observation, known }
+}
+
+impl Player {
+    /// Writes down what the environment made of the response; gives the environment if it goes on.
+    fn take_in(&mut self, played: Played) -> Option<Box<dyn Game>> {
+        let Played { game, step, action, error } = played;
+        self.episode.env_return += step.reward;
+        self.episode.env_score += step.score;
+        if let Some(turn) = self.episode.turns.last_mut() {
+            (turn.action, turn.error, turn.reward) = (action, error, step.reward);
+        }
+        match step.status {
+            Status::Running => Some(game),
+            Status::Done(outcome) => {
+                self.episode.outcome = outcome;
+                self.done = true;
+                None
+            }
+        }
+    }
+
+    /// The environment failed: the episode ends here, without a result.
+    fn lose(&mut self, why: String) {
+        if let Some(turn) = self.episode.turns.last_mut() {
+            turn.error = Some(why);
+        }
+        self.episode.outcome = Outcome::Lost;
+        self.done = true;
+    }
 }
 
 /// Plays the answer of a response. Without a readable answer the turn passes, at the environment's
 /// price for that; it is never replaced by some other action.
-fn play(game: &mut dyn Game, text: &str) -> (Step, Option<String>, Option<String>) {
-    let response = Response::parse(text);
-    let Some(answer) = response.block("answer") else {
-        return (game.pass(), None, Some("no closed <answer> block".to_string()));
-    };
-    match game.parse(answer.text) {
-        Ok(action) => match game.step(&action) {
-            Ok(step) => {
-                let refused = (!step.legal).then(|| "the rules refuse this action".to_string());
-                (step, Some(action), refused)
-            }
+fn play((mut game, text): (Box<dyn Game>, String)) -> Played {
+    let response = Response::parse(&text);
+    let (step, action, error) = match response.block("answer") {
+        None => (game.pass(), None, Some("no closed <answer> block".to_string())),
+        Some(answer) => match game.parse(answer.text) {
+            Ok(action) => match game.step(&action) {
+                Ok(step) => {
+                    let refused = (!step.legal).then(|| "the rules refuse this action".to_string());
+                    (step, Some(action), refused)
+                }
+                Err(error) => (game.pass(), None, Some(error.to_string())),
+            },
             Err(error) => (game.pass(), None, Some(error.to_string())),
         },
-        Err(error) => (game.pass(), None, Some(error.to_string())),
-    }
+    };
+    Played { game, step, action, error }
 }

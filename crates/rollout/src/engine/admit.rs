@@ -1,13 +1,12 @@
 //! Which episodes are open: as many as their cached keys and values leave room for.
 
-use eyas_core::{EPISODE_VERSION, Episode, Outcome, Trajectory, Turn};
-use eyas_gym::{Frame, first_message};
+use eyas_core::{EPISODE_VERSION, Episode, Outcome, Trajectory, Truth, Turn};
+use eyas_gym::{Frame, Game, first_message};
 use eyas_model::Feed;
-use rayon::prelude::*;
 
-use super::act::truth;
 use super::{Engine, Player, feed_tokens, timed};
 use crate::agent::Encoded;
+use crate::watch::each;
 use crate::{RolloutError, Start};
 
 /// Members of one start that have not been opened yet.
@@ -38,10 +37,30 @@ struct Opening {
     each: usize,
 }
 
+/// What an environment knows and does not show.
+pub(super) struct Known {
+    pub(super) perception: String,
+    /// The rest, when it is to be recorded.
+    pub(super) truth: Option<Truth>,
+}
+
+impl Known {
+    pub(super) fn of(game: &dyn Game, record_truth: bool) -> Self {
+        let perception = game.perception();
+        let truth = record_truth.then(|| Truth { answer: game.oracle(), facts: perception.data });
+        Self { perception: perception.text, truth }
+    }
+}
+
 impl<'a> Waiting<'a> {
     pub(super) fn new(engine: &Engine<'_>, starts: &'a [Start], copies: usize) -> Result<Self, RolloutError> {
         let budget = engine.config.kv_bytes / engine.agent.policy.kv_bytes_per_token().max(1);
         Ok(Self { starts, copies, next: Due { group: 0, first: 0 }, budget, reserved: 0 })
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_over(&self) -> bool {
+        self.next.group >= self.starts.len() || self.copies == 0
     }
 
     /// Room that an ended episode gives back.
@@ -57,14 +76,26 @@ impl Engine<'_> {
         // Drawing is shared over threads, so a batch of starts is looked at together; how many does not
         // matter to the result.
         const BATCH: usize = 64;
-        while waiting.next.group < waiting.starts.len() && waiting.copies > 0 {
+        while !waiting.is_over() {
             let from = waiting.next.group;
             let starts = &waiting.starts[from..(from + BATCH).min(waiting.starts.len())];
-            let render = || starts.par_iter().map(|s| s.game.frames()).collect();
-            let drawn: Vec<Vec<Frame>> = timed(&mut self.stats.seconds.render, render);
+            let style = self.config.style;
+            let first = move |game: Box<dyn Game>| (game.frames(), first_message(game.as_ref(), style));
+            let games = starts.iter().map(|s| s.game.fork()).collect();
+            let watch = self.watch;
+            let drawn = timed(&mut self.stats.seconds.render, || each(games, watch, first))?;
             let mut full = false;
-            for (start, frames) in starts.iter().zip(drawn) {
-                let opening = self.opening(waiting, start, frames)?;
+            for (start, drawn) in starts.iter().zip(drawn) {
+                let (frames, observation) = match drawn {
+                    Ok(drawn) => drawn,
+                    Err(why) => {
+                        let Due { group, first } = waiting.next;
+                        self.lose(start, group, first..waiting.copies, &why);
+                        waiting.next = Due { group: group + 1, first: 0 };
+                        continue;
+                    }
+                };
+                let opening = self.opening(waiting, start, frames, observation)?;
                 let Some(opening) = opening else {
                     full = true;
                     break;
@@ -85,7 +116,40 @@ impl Engine<'_> {
                 break;
             }
         }
+        let openings = self.know(waiting, openings)?;
         if openings.is_empty() { Ok(()) } else { self.open(waiting.starts, openings) }
+    }
+
+    /// Asks the starts what they know; those that fail are lost.
+    fn know(
+        &mut self,
+        waiting: &mut Waiting<'_>,
+        openings: Vec<Opening>,
+    ) -> Result<Vec<(Opening, Known)>, RolloutError> {
+        let record = self.config.record_truth;
+        let games = openings.iter().map(|o| waiting.starts[o.group].game.fork()).collect();
+        let known = each(games, self.watch, move |game: Box<dyn Game>| Known::of(game.as_ref(), record))?;
+        let mut kept = Vec::with_capacity(openings.len());
+        for (opening, known) in openings.into_iter().zip(known) {
+            match known {
+                Ok(known) => kept.push((opening, known)),
+                Err(why) => {
+                    waiting.release(opening.each * opening.members.len());
+                    self.lose(&waiting.starts[opening.group], opening.group, opening.members, &why);
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Gives up members of a start before they are opened.
+    fn lose(&mut self, start: &Start, group: usize, members: std::ops::Range<usize>, why: &str) {
+        for member in members {
+            let mut episode = empty_episode(start, self.agent.trajectory());
+            episode.turns.push(Turn { error: Some(why.to_string()), ..Turn::default() });
+            episode.outcome = Outcome::Lost;
+            self.lost.push((group, member, episode));
+        }
     }
 
     /// The next members of the next start that fit; `None` when they have to wait.
@@ -94,9 +158,9 @@ impl Engine<'_> {
         waiting: &Waiting<'_>,
         start: &Start,
         frames: Vec<Frame>,
+        observation: String,
     ) -> Result<Option<Opening>, RolloutError> {
         let env = || start.game.spec().id.to_string();
-        let observation = first_message(start.game.as_ref(), self.config.style);
         let prompt = self.agent.opening(&frames, &observation)?;
         let mut trajectory = self.agent.trajectory();
         prompt.push(self.agent.policy, &mut trajectory, &frames, 0)?;
@@ -123,12 +187,12 @@ impl Engine<'_> {
     }
 
     /// Opens episodes: each start's prompt is read once and then forked.
-    fn open(&mut self, starts: &[Start], openings: Vec<Opening>) -> Result<(), RolloutError> {
+    fn open(&mut self, starts: &[Start], openings: Vec<(Opening, Known)>) -> Result<(), RolloutError> {
         let policy = self.agent.policy;
-        let images = openings.iter().flat_map(|o| o.frames.iter().map(|f| &f.image));
+        let images = openings.iter().flat_map(|(o, _)| o.frames.iter().map(|f| &f.image));
         timed(&mut self.stats.seconds.encode, || self.pictures.add(policy, images))?;
         let (mut prefixes, mut last_tokens) = (Vec::new(), Vec::new());
-        for opening in &openings {
+        for (opening, _) in &openings {
             // Everything but the last token is shared; that one is read by each member, and its logits
             // are the first ones a member draws from.
             let mut feed = opening.prompt.feed(self.pictures, &opening.frames)?;
@@ -141,9 +205,8 @@ impl Engine<'_> {
             last_tokens.push(last);
         }
         timed(&mut self.stats.seconds.prefill, || self.decoder.extend(&prefixes))?;
-        for ((opening, (sequence, _)), last) in openings.into_iter().zip(prefixes).zip(last_tokens) {
+        for (((opening, known), (sequence, _)), last) in openings.into_iter().zip(prefixes).zip(last_tokens) {
             let start = &starts[opening.group];
-            let known = truth(start.game.as_ref(), self.config);
             let forks = self.decoder.fork(sequence, opening.members.len())?;
             for (member, sequence) in opening.members.clone().zip(forks) {
                 let game = start.game.fork();
@@ -154,8 +217,8 @@ impl Engine<'_> {
                     member,
                     reserved: opening.each,
                     sequence,
-                    perception: game.perception().text,
-                    truth: known.clone(),
+                    perception: known.perception.clone(),
+                    truth: known.truth.clone(),
                     game,
                     episode,
                     rng: self.seed.split("group", opening.group as u64).split("member", member as u64).rng(),

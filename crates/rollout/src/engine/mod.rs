@@ -8,13 +8,14 @@ mod act;
 mod admit;
 
 use std::ops::AddAssign;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use eyas_core::{Episode, Group, Interrupt, Rng, Seed, Truth};
 use eyas_gym::{Game, ResponseStyle};
 use eyas_model::{Decoder, Feed, Sampling, SequenceId, sample};
 use rayon::prelude::*;
 
+use crate::watch::Watch;
 use crate::{Agent, Pictures, RolloutError, Start};
 use admit::Waiting;
 
@@ -37,6 +38,10 @@ pub struct RolloutConfig {
     /// Bytes that cached keys and values may take. Episodes beyond that wait until others have ended;
     /// what is played does not depend on it.
     pub kv_bytes: usize,
+    /// Longest time that an environment may take for one step, or for one observation. One that takes longer
+    /// loses its episode ([`Outcome::Lost`](eyas_core::Outcome)), and keeps the thread it is on. `None`: as long
+    /// as it likes.
+    pub env_limit: Option<Duration>,
 }
 
 impl RolloutConfig {
@@ -133,11 +138,18 @@ struct Engine<'a> {
     pictures: &'a mut Pictures,
     stats: RolloutStats,
     players: Vec<Player>,
+    /// Episodes that were lost before they were opened, with their group and member.
+    lost: Vec<(usize, usize, Episode)>,
+    watch: Watch<'a>,
 }
 
 /// Plays `copies` episodes from each start. Pictures are kept in `pictures`. Groups come back in the
 /// order of `starts`, members in the order of their seeds; nothing depends on the number of threads or
 /// on the cache budget.
+///
+/// An environment that panics, or takes longer than [`RolloutConfig::env_limit`], loses its own episode, which
+/// comes back as far as it was played, with the outcome [`Lost`](eyas_core::Outcome::Lost); if that happens
+/// before anything was shown, its trajectory is empty.
 ///
 /// # Errors
 /// [`RolloutError`] when the model, the tokenizer or an environment refuses its input, when a single
@@ -162,13 +174,21 @@ pub fn rollout(
         pictures,
         stats: RolloutStats::default(),
         players: Vec::new(),
+        lost: Vec::new(),
+        watch: Watch { limit: config.env_limit, interrupt },
     };
     let mut waiting = Waiting::new(&engine, starts, copies)?;
     let mut groups: Vec<Vec<Option<Episode>>> = vec![vec![None; copies]; starts.len()];
     loop {
         engine.admit(&mut waiting)?;
+        for (group, member, episode) in engine.lost.drain(..) {
+            groups[group][member] = Some(episode);
+        }
         if engine.players.is_empty() {
-            break;
+            if waiting.is_over() {
+                break;
+            }
+            continue;
         }
         let running = engine.draw()?;
         if interrupt.is_raised() {

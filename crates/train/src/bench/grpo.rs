@@ -17,7 +17,7 @@ use super::flops::{Load, forward};
 use crate::mixture::starts;
 use crate::recipe::{EnvChoice, KlWeight};
 use crate::rl::{UpdateConfig, Views, sort, update};
-use crate::{TrainError, fresh_tiny};
+use crate::{Guard, TrainError, fresh_tiny};
 
 /// One part of a step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -92,6 +92,7 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
         stop: Vec::new(),
         record_truth: false,
         kv_bytes: RolloutConfig::KV_BYTES,
+        env_limit: None,
     };
     let agent = Agent::of(model);
     let forbidden = Arc::from(agent.forbidden());
@@ -143,7 +144,7 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
         options: &options,
         interrupt: &Interrupt::default(),
     };
-    update(&mut model.policy, &sorted.live, &views, &settings)?;
+    update(&mut model.policy, &sorted.live, &views, &settings, &mut Guard::default())?;
     let passes = model.policy.take_seconds();
     let seconds = begin.elapsed().as_secs_f64();
 

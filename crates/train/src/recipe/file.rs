@@ -20,8 +20,8 @@ use toml::Value;
 
 use super::{
     AttemptSettings, AugmentSettings, ComputeDtype, ControlSettings, CurriculumSettings, DeviceName,
-    DynamicSampling, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, Route, SaveDtype,
-    StageKind, ValueSettings,
+    DynamicSampling, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, Route,
+    SaveDtype, StageKind, ValueSettings,
 };
 
 #[derive(Default, Deserialize)]
@@ -37,6 +37,7 @@ pub(super) struct RecipeFile {
     pub(super) route: Vec<Route>,
     pub(super) eval: EvalFile,
     pub(super) checkpoint: CheckpointFile,
+    pub(super) guard: GuardSettings,
 }
 
 #[derive(Default, Deserialize)]

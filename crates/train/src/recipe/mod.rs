@@ -44,8 +44,8 @@ pub use list::{RecipeInfo, StageInfo, list_recipes};
 pub use place::Place;
 pub use route::Route;
 pub use settings::{
-    CheckpointSettings, ComputeDtype, DeviceName, EnvChoice, EvalSettings, ModelSettings, ModelSource, Paper,
-    Preset, PromptSettings, SaveDtype,
+    CheckpointSettings, ComputeDtype, DeviceName, EnvChoice, EvalSettings, GuardSettings, ModelSettings,
+    ModelSource, Paper, Preset, PromptSettings, SaveDtype,
 };
 pub use stage::{
     AttemptSettings, Credit, KlWeight, OffPolicy, OptimSettings, PairSettings, PairSource, PreferenceStage,
@@ -81,6 +81,8 @@ pub struct Recipe {
     pub eval: EvalSettings,
     /// When it is written down.
     pub checkpoint: CheckpointSettings,
+    /// What is done when something goes wrong on the way.
+    pub guard: GuardSettings,
 }
 
 impl Recipe {

@@ -13,9 +13,9 @@ use super::layer::Layer;
 use super::read::read;
 use super::route::check_routes;
 use super::{
-    CheckpointSettings, Credit, EnvChoice, EvalSettings, ModelSettings, ModelSource, OptimSettings,
-    PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError, ReferencePolicy, RlStage,
-    RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
+    CheckpointSettings, Credit, EnvChoice, EvalSettings, GuardSettings, ModelSettings, ModelSource,
+    OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError,
+    ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
 };
 
 const DEFAULT_SEED: u64 = 1;
@@ -48,7 +48,19 @@ pub(super) fn resolve(layer: &Layer) -> Result<Recipe, RecipeError> {
             every: file.checkpoint.every.unwrap_or(DEFAULT_CHECKPOINT_EVERY),
             keep_every: file.checkpoint.keep_every.unwrap_or(0),
         },
+        guard: guard(file.guard, &at.at("guard"))?,
     })
+}
+
+fn guard(guard: GuardSettings, at: &At<'_>) -> Result<GuardSettings, RecipeError> {
+    let GuardSettings { max_z, window, min_count, max_invalid, env_seconds, .. } = guard;
+    at.at("max_z").range(max_z, max_z > 0.0, "above 0, or inf")?;
+    at.at("window").range(window as f64, (2..=4096).contains(&window), "2 to 4096")?;
+    let fits = (2..=window).contains(&min_count);
+    at.at("min_count").range(min_count as f64, fits, "2 to guard.window")?;
+    at.at("max_invalid").share(max_invalid)?;
+    at.at("env_seconds").zero_or_more(env_seconds)?;
+    Ok(guard)
 }
 
 fn model(file: ModelFile, at: &At<'_>) -> Result<ModelSettings, RecipeError> {

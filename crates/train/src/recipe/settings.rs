@@ -1,6 +1,7 @@
 //! The sections of a recipe around its stages: paper, model, prompt, environments, evaluation.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use eyas_gym::{Knobs, ResponseStyle};
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,56 @@ pub struct CheckpointSettings {
     pub every: u64,
     /// Besides the two newest, every checkpoint whose step is a multiple of this is kept; 0: none. Default 0.
     pub keep_every: u64,
+}
+
+/// What a run does about updates, scores and environments that go wrong. Changes nothing while they do not.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GuardSettings {
+    /// An update is skipped when its loss or its gradient norm lies more than this many standard deviations above
+    /// the mean of the updates before it. Above 0; `inf`: however far. Default inf.
+    ///
+    /// An update whose loss or gradient is not finite is always skipped.
+    pub max_z: f64,
+    /// The updates of the stage that are looked back on: the last so many that were made. `2..=4096`, default 128.
+    pub window: usize,
+    /// With fewer behind it, an update is not compared. `2..=window`, default 32.
+    pub min_count: usize,
+    /// After this many skipped updates in a row the run goes back to its last checkpoint, and on from there with
+    /// other data; 0: never. Default 5.
+    pub max_skips: u64,
+    /// After having gone back this often, a run stops where it would go back once more. Default 2.
+    pub max_rollbacks: u64,
+    /// A step of which more than this share of the scores cannot be computed stops the run. Rewards that do not
+    /// apply to an episode do not count. `0..=1`, default 0.5.
+    pub max_invalid: f64,
+    /// ... if it has at least this many scores. Default 16.
+    pub min_scores: usize,
+    /// An environment that takes longer than this for one step, or for one observation, loses its episode. In
+    /// seconds; 0: as long as it likes. Default 300.
+    pub env_seconds: f64,
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        Self {
+            max_z: f64::INFINITY,
+            window: 128,
+            min_count: 32,
+            max_skips: 5,
+            max_rollbacks: 2,
+            max_invalid: 0.5,
+            min_scores: 16,
+            env_seconds: 300.0,
+        }
+    }
+}
+
+impl GuardSettings {
+    /// `env_seconds` as a duration; `None` without a limit.
+    pub fn env_limit(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.env_seconds).ok().filter(|limit| !limit.is_zero())
+    }
 }
 
 /// How a policy is judged: on episodes of a stream of their own, see

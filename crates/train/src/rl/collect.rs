@@ -2,19 +2,21 @@
 
 use std::time::Instant;
 
-use eyas_core::{Group, Interrupt, Seed};
+use eyas_core::{Group, Interrupt, Seed, isolate};
 use eyas_data::curriculum::{Curriculum, Expansion, GroupResult, select_middle};
 use eyas_data::filter::{DynamicSampling as Refill, Next, VarianceFilter, select_by_variance};
 use eyas_model::Vlm;
 use eyas_reward::{Progress, score_group};
-use eyas_rollout::{Agent, Pictures, RolloutConfig, RolloutStats, Start, Teacher, demonstrate, rollout};
+use eyas_rollout::{
+    Agent, Pictures, RolloutConfig, RolloutError, RolloutStats, Start, Teacher, demonstrate, rollout,
+};
 use rayon::prelude::*;
 
 use super::update::is_live;
 use crate::augment::augment;
 use crate::recipe::{DynamicSampling, RlStage, Useful, Worth};
 use crate::source::{Place, places, result};
-use crate::{StageState, TrainError};
+use crate::{Guard, StageState, TrainError};
 
 /// What a step has played.
 pub(super) struct Collected {
@@ -51,7 +53,11 @@ pub(super) struct Play<'a> {
 
 /// Plays and scores the groups of a step, as many as dynamic sampling asks for, and chooses those to train on.
 /// `state` is that of the step; it becomes the next one's.
-pub(super) fn collect(play: &Play<'_>, state: &mut StageState) -> Result<Collected, TrainError> {
+pub(super) fn collect(
+    play: &Play<'_>,
+    state: &mut StageState,
+    guard: &mut Guard,
+) -> Result<Collected, TrainError> {
     let stage = play.stage;
     let wanted = stage.rollout.groups;
     let mut all = Collected {
@@ -68,14 +74,14 @@ pub(super) fn collect(play: &Play<'_>, state: &mut StageState) -> Result<Collect
     };
     match stage.dynamic_sampling {
         None => {
-            all.round(play, state.curriculum.as_mut(), wanted)?;
+            all.round(play, state.curriculum.as_mut(), wanted, guard)?;
             all.chosen = (0..all.groups.len()).collect();
         }
         Some(DynamicSampling::Refill { max_rounds, max_factor, by }) => {
             let plan = Refill { batch: wanted, max_rounds, max_factor };
             while let Next::Sample(n) = plan.next(&state.sampling) {
                 let first = all.groups.len();
-                all.round(play, state.curriculum.as_mut(), n)?;
+                all.round(play, state.curriculum.as_mut(), n, guard)?;
                 let useful = all.useful(stage, first, by)?;
                 state.sampling = plan.after_round(state.sampling, n, useful.len());
                 all.chosen.extend(useful);
@@ -86,14 +92,14 @@ pub(super) fn collect(play: &Play<'_>, state: &mut StageState) -> Result<Collect
         Some(DynamicSampling::Expand { rate, max }) => {
             let expansion = Expansion { rate, max };
             let ratio = state.expansion.unwrap_or(1.0);
-            all.round(play, state.curriculum.as_mut(), expansion.groups(ratio, wanted))?;
+            all.round(play, state.curriculum.as_mut(), expansion.groups(ratio, wanted), guard)?;
             let results = all.results(stage, Worth::Success);
             state.expansion = Some(expansion.next(ratio, &results));
             all.chosen = select_middle(&results, wanted);
         }
         Some(DynamicSampling::Variance { factor }) => {
             let n = (wanted as f64 * factor).ceil() as usize;
-            all.round(play, state.curriculum.as_mut(), n)?;
+            all.round(play, state.curriculum.as_mut(), n, guard)?;
             let total = |group: &Group| {
                 let own = group.episodes.iter().take(stage.sampled());
                 own.map(|e| e.total_score().map(f64::from)).collect()
@@ -117,6 +123,7 @@ impl Collected {
         play: &Play<'_>,
         curriculum: Option<&mut Curriculum>,
         n: usize,
+        guard: &mut Guard,
     ) -> Result<(), TrainError> {
         let Play { model, stage, config, step, interrupt, .. } = *play;
         // The first round has the step's own stream, so that a step without further rounds is the same
@@ -129,6 +136,7 @@ impl Collected {
         let places = places(stage, curriculum, n, step, seed, play.of_stage)?;
         let mut starts = Vec::with_capacity(places.len());
         for Place { env, item, start } in places {
+            start.failed.iter().for_each(|why| guard.see_lost_start(why.clone()));
             self.envs.push(env);
             self.items.push(item);
             starts.push(start);
@@ -193,7 +201,13 @@ fn add_demonstrations(
     for (n, (group, start)) in groups.iter_mut().zip(starts).enumerate() {
         for member in 0..demonstrations {
             let mut rng = seed.split("demonstration", n as u64).split("member", member as u64).rng();
-            group.episodes.push(demonstrate(agent, start.clone(), &teacher, &mut rng)?);
+            let shown = isolate(|| demonstrate(agent, start.clone(), &teacher, &mut rng));
+            let env = start.game.spec().id.to_string();
+            group.episodes.push(shown.map_err(|why| RolloutError::Environment {
+                env,
+                seed: start.seed,
+                why,
+            })??);
         }
     }
     Ok(())

@@ -39,7 +39,8 @@ pub(super) fn reward_metrics(
     }
     let mut by_env: BTreeMap<usize, Vec<&Episode>> = BTreeMap::new();
     let env_of_episode = places.iter().flat_map(|p| std::iter::repeat_n(*p, stage.sampled()));
-    for (episode, env) in episodes.iter().zip(env_of_episode) {
+    // An episode that was lost has no result, which is not a result of 0.
+    for (episode, env) in episodes.iter().zip(env_of_episode).filter(|(e, _)| e.lost().is_none()) {
         by_env.entry(env).or_default().push(*episode);
     }
     for (env, episodes) in by_env {

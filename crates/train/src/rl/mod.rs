@@ -12,11 +12,11 @@ use std::time::Instant;
 
 use collect::{Collected, Play, collect};
 use control::{adapt, prepare};
-use eyas_core::{Episode, Group, Seed};
+use eyas_core::{Episode, Group, Interrupt, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
 use eyas_reward::RewardSpec;
-use eyas_rollout::{Agent, Reference, RolloutConfig, Start};
+use eyas_rollout::{Agent, Reference, RolloutConfig, RolloutError, Start};
 use metrics::{length_metrics, policy_metrics, reward_metrics};
 use resample::resample;
 use serde_json::Value;
@@ -28,7 +28,7 @@ use crate::optim::adamw;
 use crate::recipe::{EnvChoice, ReferencePolicy, RlStage, RolloutSettings};
 use crate::run_dir::Metrics;
 use crate::source::curriculum_metrics;
-use crate::{StageRun, StageState, StepReport, TrainError};
+use crate::{Guard, StageRun, StageState, StepReport, TrainError};
 
 /// Runs the stage. `reference`, the policy at its start, is needed when the loss compares with it; a running
 /// mean is kept there. `state` is what the stage remembers: empty at its start, and always as the last finished
@@ -42,22 +42,25 @@ pub fn run_rl(
     state: &mut StageState,
     stage: &RlStage,
     run: &StageRun<'_>,
+    guard: &mut Guard,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let StageRun { style, seed, from, interrupt } = *run;
+    let StageRun { style, seed, from, interrupt, env_limit } = *run;
     if let Some(value) = stage.value {
         model.policy.add_value_head(value.stop_gradient);
     }
-    let references = references(&stage.env, seed.split("references", 0))?;
+    let references = references(&stage.env, seed.split("references", 0), interrupt)?;
     let whole = stage;
     prepare(state, whole, seed)?;
     for step in from..whole.steps {
         let begin = Instant::now();
+        guard.begin();
         let of_stage = seed;
         let seed = seed.split("rl", step);
         let mut next = state.clone();
         let stage = &whole.at_step(step, state);
         let mut rollout_config = rollout_config(&stage.rollout, style);
+        rollout_config.env_limit = env_limit;
         rollout_config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
         let play = Play { model, stage, config: &rollout_config, step, seed, of_stage, interrupt };
         let Collected {
@@ -71,7 +74,9 @@ pub fn run_rl(
             rounds,
             gen_secs,
             reward_secs,
-        } = collect(&play, &mut next)?;
+        } = collect(&play, &mut next, guard)?;
+        guard.see_lost(groups.iter().flat_map(|g| &g.episodes));
+        guard.check_scores(groups.iter().flat_map(|g| &g.episodes))?;
 
         let clock = Instant::now();
         let demonstrations = stage.off_policy.demonstrations;
@@ -121,7 +126,7 @@ pub fn run_rl(
             options: &options,
             interrupt,
         };
-        let sums = update(&mut model.policy, &live, &views, &config)?;
+        let sums = update(&mut model.policy, &live, &views, &config, guard)?;
         if let (Some(mean), ReferencePolicy::Ema { decay, every }) = (reference.as_mut(), stage.reference)
             && (step + 1) % every == 0
         {
@@ -184,6 +189,7 @@ pub fn run_rl(
         put("actor/grad_norm", sums.grad_norm);
         put("learning_rate", f64::from(settings.lr));
         put("updates", sums.applied as f64);
+        guard.metrics(&mut put);
         put("num_tokens", (stats.sampled_tokens + stats.prompt_tokens) as f64);
         put("sampled_tokens", stats.sampled_tokens as f64);
         put("step_time", seconds);
@@ -214,20 +220,23 @@ pub fn run_rl(
             model,
             reference: reference.as_ref(),
             state,
+            guard,
         })?;
     }
     Ok(())
 }
 
 /// The anchors of the normalised score that is shown while training, on states of their own.
-fn references(envs: &[EnvChoice], seed: Seed) -> Result<Vec<Reference>, TrainError> {
+fn references(envs: &[EnvChoice], seed: Seed, interrupt: &Interrupt) -> Result<Vec<Reference>, TrainError> {
     const EPISODES: u64 = 128;
     let reset = |env: &EnvChoice, seed: Seed| {
-        (0..EPISODES).map(|n| Start::reset(&env.id, seed.split("episode", n), &env.knobs)).collect()
+        let starts = (0..EPISODES).map(|n| Start::reset(&env.id, seed.split("episode", n), &env.knobs));
+        // A state that panics is none to measure on.
+        starts.filter(|start| !matches!(start, Err(RolloutError::Environment { .. }))).collect()
     };
     let of = |(i, env): (usize, &EnvChoice)| {
         let starts: Result<Vec<Start>, _> = reset(env, seed.split(&env.id, i as u64));
-        Ok(Reference::of(&starts?))
+        Ok(Reference::of(&starts?, interrupt)?)
     };
     envs.iter().enumerate().map(of).collect()
 }
@@ -246,5 +255,6 @@ pub(crate) fn rollout_config(settings: &RolloutSettings, style: ResponseStyle) -
         stop: settings.stop.clone(),
         record_truth: false,
         kv_bytes: settings.kv_budget_mib << 20,
+        env_limit: None,
     }
 }

@@ -13,9 +13,9 @@ use eyas_core::{Episode, Group, Interrupt, Outcome, Trajectory};
 use eyas_model::{AdamW, ImageStore, Policy, ScoreOptions, Scored, Upstream};
 
 use super::value::ValueTargets;
-use crate::TrainError;
 use crate::optim::micro_batches;
 use crate::recipe::KlWeight;
+use crate::{Guard, TrainError};
 
 /// A group that takes part in the update.
 pub(crate) struct Live<'a> {
@@ -64,7 +64,7 @@ pub(crate) struct Sums {
     pub(crate) entropy: f64,
     /// Largest gradient norm of the updates.
     pub(crate) grad_norm: f64,
-    /// Updates whose gradient was finite.
+    /// Updates that were made.
     pub(crate) applied: usize,
 }
 
@@ -196,6 +196,7 @@ pub(crate) fn update(
     live: &[Live<'_>],
     views: &Views<'_>,
     config: &UpdateConfig<'_>,
+    guard: &mut Guard,
 ) -> Result<Sums, TrainError> {
     let mut sums = Sums::default();
     let parts: Vec<Part<'_, '_>> = live
@@ -203,8 +204,8 @@ pub(crate) fn update(
         .map(|live| Part::new(live, policy, views, config))
         .collect::<Result<_, _>>()?;
     for part in &parts {
-        minibatch(policy, part, views, config, &mut sums)?;
-        let update = policy.apply(config.optim);
+        let loss = minibatch(policy, part, views, config, &mut sums);
+        let update = guard.apply(policy, config.optim, loss)?;
         sums.grad_norm = sums.grad_norm.max(update.grad_norm);
         sums.applied += usize::from(update.applied);
     }
@@ -239,15 +240,16 @@ impl<'a, 'g> Part<'a, 'g> {
     }
 }
 
-/// Accumulates the gradient of one update over its micro-batches. Denominators are those of the whole
-/// update, so the cut into micro-batches changes nothing.
+/// Accumulates the gradient of one update over its micro-batches, and gives its loss. Denominators are those of
+/// the whole update, so the cut into micro-batches changes nothing.
 fn minibatch(
     policy: &mut Policy,
     part: &Part<'_, '_>,
     views: &Views<'_>,
     config: &UpdateConfig<'_>,
     sums: &mut Sums,
-) -> Result<(), TrainError> {
+) -> Result<f64, TrainError> {
+    let mut loss_of_all = 0.0;
     let Views { images, corrupted, reference, options, interrupt } = *views;
     let (loss, needs) = (config.loss, config.loss.needs());
     let denominator = denominator(part.live, loss.aggregation)?;
@@ -287,6 +289,7 @@ fn minibatch(
             };
             let result = policy_loss(&batch, loss, denominator)?;
             sums.loss += result.value;
+            loss_of_all += result.value;
             sums.metrics.merge(result.metrics);
             sums.see(scored, &tokens);
             let mut by = result.derivatives;
@@ -294,6 +297,7 @@ fn minibatch(
             if let Some(cfg) = config.value.filter(|_| taught > 0.0) {
                 let Tokens { old_value, target, taught: weight, .. } = &tokens;
                 let value = ppo_value_loss(&scored.values, Some(old_value), target, weight, taught, &cfg)?;
+                loss_of_all += value.value;
                 sums.see_values(value.value, value.metrics);
                 d_values = value.d_value;
             }
@@ -313,7 +317,7 @@ fn minibatch(
             }
         }
     }
-    Ok(())
+    Ok(loss_of_all)
 }
 
 impl Sums {

@@ -7,7 +7,7 @@ use toml::Value;
 
 /// Keys that may be changed in the middle of a run, by their last segment: they say how far and how fast it
 /// goes on, not what it learns from.
-const SAFE: [&str; 17] = [
+const SAFE: [&str; 23] = [
     "about",
     "lr",
     "schedule",
@@ -25,6 +25,12 @@ const SAFE: [&str; 17] = [
     "clip_low",
     "clip_high",
     "coef",
+    "max_z",
+    "max_skips",
+    "max_rollbacks",
+    "max_invalid",
+    "min_scores",
+    "env_seconds",
 ];
 
 /// The keys that differ between two resolved recipes.

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use eyas_core::{Episode, Interrupt};
+use eyas_core::{Episode, Interrupt, Seed};
 use eyas_data::stage::{Graph, Observation};
 use eyas_eval::report::{MetricLine, ReportInput, write_report};
 use eyas_eval::{EnvSummary, EvalConfig, EvalEnv, Evaluation, Summary, evaluate, table};
@@ -20,8 +20,8 @@ use eyas_store::RunLock;
 use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{ModelSource, Recipe, Stage};
 use eyas_train::{
-    RunDir, StageRun, StageState, StepReport, TrainError, check_prompts, configure, open_model,
-    run_preference, run_rl, run_sft,
+    Guard, GuardState, Metrics, RunDir, StageRun, StageState, StepReport, TrainError, check_prompts,
+    configure, open_model, run_preference, run_rl, run_sft,
 };
 use serde_json::Value;
 
@@ -159,6 +159,10 @@ struct Session<'a> {
     before: f64,
     /// Sampled tokens after which it ends.
     budget: u64,
+    /// What went wrong last.
+    trouble: String,
+    /// Seconds that the training was kept from going on by saving, not logged yet.
+    stalled: f64,
 }
 
 /// Runs the job; `None` when it was finished before.
@@ -182,15 +186,12 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
             (model, reference)
         }
         None => {
-            let model = match &recipe.model.source {
-                ModelSource::Folder { path } => named(path, open_model(recipe))?,
-                ModelSource::Preset { .. } => open_model(recipe)?,
-            };
+            let model = begin(recipe)?;
             check_prompts(&model, recipe)?;
             (model, None)
         }
     };
-    let (mut run, _lock) = match (&found.position, held) {
+    let (run, _lock) = match (&found.position, held) {
         (Some(position), Some(held)) => (RunDir::reopen(path, &position.metrics)?, held),
         (_, held) => {
             drop(held);
@@ -206,14 +207,7 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
             eprintln!("going on after step {}", position.done);
             position
         }
-        None => Position {
-            graph: graph.start(),
-            done: 0,
-            tokens_sampled: 0,
-            tokens_trained: 0,
-            seconds: 0.0,
-            metrics: run.sync()?,
-        },
+        None => at_start(&graph),
     };
     let state = match &found.checkpoint {
         Some(checkpoint) => eyas_train::checkpoint::state_of_stage(checkpoint)?,
@@ -237,11 +231,46 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
         begun,
         before,
         budget: job.budget_tokens.unwrap_or(u64::MAX),
+        trouble: String::new(),
+        stalled: 0.0,
     };
     match session.go_on(&mut model, &mut reference) {
         Err(error) if is_interrupt(&error) => Err(session.stop(&model, reference.as_ref(), &signals)),
-        done => done.map(Some),
+        Err(error) => {
+            if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_between_updates)) {
+                session.keep(&model, reference.as_ref());
+            }
+            Err(error)
+        }
+        Ok(summary) => Ok(Some(summary)),
     }
+}
+
+/// The model that the recipe begins with.
+fn begin(recipe: &Recipe) -> anyhow::Result<Vlm> {
+    match &recipe.model.source {
+        ModelSource::Folder { path } => named(path, open_model(recipe)),
+        ModelSource::Preset { .. } => Ok(open_model(recipe)?),
+    }
+}
+
+/// Where a run begins.
+fn at_start(graph: &Graph) -> Position {
+    Position {
+        graph: graph.start(),
+        done: 0,
+        tokens_sampled: 0,
+        tokens_trained: 0,
+        seconds: 0.0,
+        metrics: eyas_store::Position::start(),
+        guard: GuardState::default(),
+        unmeasured: None,
+    }
+}
+
+/// Whether the policy is as the last finished step left it after this error.
+fn is_between_updates(error: &TrainError) -> bool {
+    matches!(error, TrainError::Scores { .. } | TrainError::Rollout(_))
 }
 
 /// Whether the work gave up because it was asked to.
@@ -264,10 +293,23 @@ impl<'a> Session<'a> {
             }
         };
         while let Some((i, stage)) = self.next_stage() {
+            self.finish_measurement(model)?;
+            if self.moved {
+                *reference = None;
+                self.state = StageState::default();
+                self.moved = false;
+                continue;
+            }
             if self.spent() {
                 break;
             }
-            self.stage(model, reference, i, stage).with_context(|| format!("stage {:?}", stage.name()))?;
+            match self.stage(model, reference, i, stage) {
+                Err(error) if matches!(error.downcast_ref(), Some(TrainError::Skipped(_))) => {
+                    self.go_back(model, reference).with_context(|| format!("stage {:?}", stage.name()))?;
+                    continue;
+                }
+                done => done.with_context(|| format!("stage {:?}", stage.name()))?,
+            }
             *reference = None;
             self.state = StageState::default();
         }
@@ -334,12 +376,14 @@ impl<'a> Session<'a> {
         let from = self.position.graph.steps;
         self.moved = false;
         let interrupt = self.interrupt.clone();
-        let mut seed = self.recipe.train_seed().split("stage", index as u64);
-        if !self.recipe.route.is_empty() {
-            // A stage that is entered again goes on with other episodes.
-            seed = seed.split("visit", self.position.graph.moves);
-        }
-        let run = StageRun { style: self.recipe.prompt.style, seed, from, interrupt: &interrupt };
+        let run = StageRun {
+            style: self.recipe.prompt.style,
+            seed: self.seed(index),
+            from,
+            interrupt: &interrupt,
+            env_limit: self.recipe.guard.env_limit(),
+        };
+        let mut guard = Guard::new(self.recipe.guard, self.position.guard.clone());
         let compares = match stage {
             Stage::Sft(_) => false,
             Stage::Rl(stage) => stage.compares(),
@@ -351,17 +395,28 @@ impl<'a> Session<'a> {
         let mut state = self.state.clone();
         let mut progress = Progress::new(stage.name(), stage.steps());
         let mut report = |step: StepReport<'_>| {
+            for note in step.guard.notes() {
+                self.trouble = format!("step {}: {note}", self.position.done);
+                progress.warn(&self.trouble);
+            }
+            let skipped = step.guard.must_go_back().then(|| step.guard.state().skips);
             progress.update(step.step + 1, &line(step.metrics));
             self.step(stage, step).map_err(|e| match is_interrupt(&e) {
                 true => TrainError::Interrupted,
                 false => TrainError::Listener(format!("{e:#}")),
             })?;
-            if self.spent() || self.moved { Err(TrainError::Interrupted) } else { Ok(()) }
+            match skipped {
+                Some(skipped) => Err(TrainError::Skipped(skipped)),
+                None if self.spent() || self.moved => Err(TrainError::Interrupted),
+                None => Ok(()),
+            }
         };
         let done = match stage {
-            Stage::Sft(stage) => run_sft(model, stage, &run, &mut report),
-            Stage::Rl(stage) => run_rl(model, reference, &mut state, stage, &run, &mut report),
-            Stage::Preference(stage) => run_preference(model, reference.as_ref(), stage, &run, &mut report),
+            Stage::Sft(stage) => run_sft(model, stage, &run, &mut guard, &mut report),
+            Stage::Rl(stage) => run_rl(model, reference, &mut state, stage, &run, &mut guard, &mut report),
+            Stage::Preference(stage) => {
+                run_preference(model, reference.as_ref(), stage, &run, &mut guard, &mut report)
+            }
         };
         self.state = state;
         match done {
@@ -375,51 +430,142 @@ impl<'a> Session<'a> {
 
     /// Logs one finished step, measures and saves when it is time.
     fn step(&mut self, stage: &Stage, report: StepReport<'_>) -> anyhow::Result<()> {
-        let StepReport { step, steps, metrics, episodes, model, reference, state, .. } = report;
+        let StepReport { step, steps, metrics, episodes, model, reference, state, guard, .. } = report;
         let done = self.position.done;
         metrics.insert("step".into(), Value::from(done));
         let number = |key: &str| metrics.get(key).and_then(Value::as_f64);
         let sampled = number("sampled_tokens").unwrap_or(0.0) as u64;
         let trained = episodes.iter().map(|e| e.trajectory.len() as u64).sum::<u64>();
-        let every = self.recipe.eval.every;
-        if every > 0 && (step + 1) % every == 0 && step + 1 < steps {
-            // The update is made, so the step has to be finished: an interrupt waits for this measurement.
-            for (name, e) in evaluations(model, self.recipe, &Interrupt::default())? {
-                metrics.insert(format!("eval/{name}/score"), Value::from(e.measured.score));
-                metrics.insert(format!("val-core/{name}/score/mean@1"), Value::from(e.measured.score));
-                for (key, value) in [("normalised", e.normalised()), ("perception", e.measured.perception)] {
-                    if let Some(value) = value {
-                        metrics.insert(format!("eval/{name}/{key}"), Value::from(value));
-                    }
-                }
-            }
-        }
-        self.run.log(metrics)?;
-        self.lines.push(metrics.clone());
+        metrics.insert("timing_s/checkpoint".into(), Value::from(std::mem::take(&mut self.stalled)));
         // Demonstrations can be made again from the seed at any time; the first ones are kept to look at.
         if !matches!(stage, Stage::Sft(_)) || step == 0 {
             let episodes: Vec<&Episode> = episodes.iter().collect();
             self.run.episodes(&format!("step-{done:06}"), &episodes)?;
         }
-        let metrics = metrics.iter().filter_map(|(k, v)| Some((k.clone(), v.as_f64()?))).collect();
-        let graph = self.graph.next(&self.position.graph, &Observation { steps: 1, metrics })?;
-        self.moved = graph.moves > self.position.graph.moves;
         self.position = Position {
-            graph,
             done: done + 1,
             tokens_sampled: self.position.tokens_sampled + sampled,
             tokens_trained: self.position.tokens_trained + trained,
+            guard: guard.state().clone(),
+            unmeasured: None,
             ..self.position.clone()
         };
-        if self.saving.is_due(done + 1) {
+        let every = self.recipe.eval.every;
+        if every > 0 && (step + 1) % every == 0 && step + 1 < steps && !guard.must_go_back() {
+            self.position.unmeasured = Some(metrics.clone());
+            self.finish_measurement(model)?;
+        } else {
+            self.log(metrics)?;
+        }
+        // What the run may have to go back to is written down while nothing seems wrong.
+        if self.saving.is_due(done + 1) && guard.state().skips == 0 {
             self.state = state.clone();
             self.save(model, reference)?;
         }
         Ok(())
     }
 
+    /// Logs a step, and looks whether it was the last one of its stage.
+    fn log(&mut self, line: &Metrics) -> anyhow::Result<()> {
+        self.run.log(line)?;
+        self.lines.push(line.clone());
+        let metrics = line.iter().filter_map(|(k, v)| Some((k.clone(), v.as_f64()?))).collect();
+        let graph = self.graph.next(&self.position.graph, &Observation { steps: 1, metrics })?;
+        self.moved = graph.moves > self.position.graph.moves;
+        if self.moved {
+            self.position.guard = self.position.guard.next_stage();
+        }
+        self.position.graph = graph;
+        Ok(())
+    }
+
+    /// Measures the model in the middle of a stage, if that is due, and logs the step with what was found. Where
+    /// it is interrupted it stays due, which a checkpoint remembers: the step itself is done.
+    fn finish_measurement(&mut self, model: &Vlm) -> anyhow::Result<()> {
+        let Some(mut line) = self.position.unmeasured.clone() else { return Ok(()) };
+        for (name, e) in evaluations(model, self.recipe, &self.interrupt)? {
+            line.insert(format!("eval/{name}/score"), Value::from(e.measured.score));
+            line.insert(format!("val-core/{name}/score/mean@1"), Value::from(e.measured.score));
+            for (key, value) in [("normalised", e.normalised()), ("perception", e.measured.perception)] {
+                if let Some(value) = value {
+                    line.insert(format!("eval/{name}/{key}"), Value::from(value));
+                }
+            }
+        }
+        self.log(&line)?;
+        self.position.unmeasured = None;
+        Ok(())
+    }
+
+    /// The stream of a stage. After going back it is another one, so that the run meets other data; and so it is
+    /// where routes may lead to a stage again.
+    fn seed(&self, stage: usize) -> Seed {
+        let mut seed = self.recipe.train_seed().split("stage", stage as u64);
+        if !self.recipe.route.is_empty() {
+            seed = seed.split("visit", self.position.graph.moves);
+        }
+        match self.position.guard.rollbacks {
+            0 => seed,
+            rollbacks => seed.split("rollback", rollbacks),
+        }
+    }
+
+    /// Takes the run back to its last good checkpoint, or to its beginning. The steps behind that are made again
+    /// with other data; their lines move from metrics.jsonl to a file of their own.
+    fn go_back(&mut self, model: &mut Vlm, reference: &mut Option<Policy>) -> anyhow::Result<()> {
+        let rollbacks = self.position.guard.rollbacks + 1;
+        let (limit, skips) = (self.recipe.guard.max_rollbacks, self.position.guard.skips);
+        if rollbacks > limit {
+            bail!(
+                "{skips} updates in a row were skipped, and the run went back to a checkpoint {limit} times before; \
+                 the last: {}\nhint: go on with a smaller learning rate, `eyas train --resume {} --set \
+                 stage.NAME.optim.lr=... --allow lr`, or change [guard] of the recipe: max_z, max_skips, max_rollbacks",
+                self.trouble,
+                self.run.path().display()
+            );
+        }
+        let found = self.saving.go_back()?;
+        let (restored, state, mut position) = match found {
+            Some((checkpoint, position)) => {
+                let state = eyas_train::checkpoint::state_of_stage(&checkpoint)?;
+                (eyas_train::checkpoint::restore(&checkpoint)?, state, position)
+            }
+            None => ((begin(self.recipe)?, None), StageState::default(), at_start(&self.graph)),
+        };
+        self.state = state;
+        self.moved = false;
+        (*model, *reference) = restored;
+        configure(model, self.recipe)?;
+        let from = self.position.done;
+        eprintln!(
+            "warning: {skips} updates in a row were skipped; going back from step {from} to step {}, and on with \
+             other data",
+            position.done
+        );
+        let dropped = self.lines.split_off((position.metrics.lines as usize).min(self.lines.len()));
+        let text: Vec<String> = dropped.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        self.run.write(&format!("rollback-{rollbacks}.jsonl"), &(text.join("\n") + "\n"))?;
+        self.run.sync()?;
+        self.run = RunDir::reopen(self.run.path(), &position.metrics)?;
+        position.guard.rollbacks = rollbacks;
+        // What was spent was spent.
+        let Position { tokens_sampled, tokens_trained, .. } = self.position;
+        self.position = Position { tokens_sampled, tokens_trained, ..position };
+        Ok(())
+    }
+
+    /// Writes down the run as the last finished step left it, before it ends with an error.
+    fn keep(&mut self, model: &Vlm, reference: Option<&Policy>) {
+        let done = self.position.done;
+        match self.save(model, reference).and_then(|()| self.saving.finish()) {
+            Ok(()) => eprintln!("the run is kept as it was after step {done}"),
+            Err(error) => eprintln!("warning: no checkpoint after step {done}: {error:#}"),
+        }
+    }
+
     /// Starts to write down the run as it is now.
     fn save(&mut self, model: &Vlm, reference: Option<&Policy>) -> anyhow::Result<()> {
+        let clock = Instant::now();
         if self.moved {
             // The next stage begins anew.
             self.state = StageState::default();
@@ -427,7 +573,9 @@ impl<'a> Session<'a> {
         let reference = reference.filter(|_| !self.moved);
         self.position.metrics = self.run.sync()?;
         self.position.seconds = self.seconds();
-        self.saving.save(model, reference, &self.state, &self.position, self.recipe)
+        let started = self.saving.save(model, reference, &self.state, &self.position, self.recipe);
+        self.stalled += clock.elapsed().as_secs_f64();
+        started
     }
 
     /// Writes down the run as the last finished step left it, and says how it can go on.
@@ -496,6 +644,7 @@ fn evaluations(
         max_context: settings.max_context,
         batch: settings.batch,
         stop: settings.stop.clone(),
+        env_limit: recipe.guard.env_limit(),
     };
     let total = (settings.env.len() * settings.episodes) as u64;
     let mut progress = Progress::new("evaluate", total);
@@ -505,6 +654,14 @@ fn evaluations(
         let evaluation = evaluate(Agent::of(model), &env, &config, interrupt, |done| {
             progress.update((i * settings.episodes + done) as u64, &env.name);
         })?;
+        let lost: Vec<&str> = evaluation.episodes.iter().filter_map(Episode::lost).collect();
+        if let Some(first) = lost.first() {
+            let (n, all) = (lost.len(), evaluation.episodes.len());
+            progress.warn(&format!(
+                "{n} of {all} episodes of {} are lost and do not count: it {first}",
+                env.name
+            ));
+        }
         results.insert(env.name.clone(), evaluation);
     }
     progress.finish();

@@ -76,6 +76,7 @@ impl Found {
 
 /// Writes checkpoints while training goes on.
 pub(super) struct Saving {
+    checkpoints: Arc<Checkpoints>,
     background: Background,
     every: u64,
     last: Option<u64>,
@@ -87,7 +88,8 @@ impl Saving {
         let checkpoints = Arc::new(Checkpoints::open(Arc::new(Disk), &dir, SaveSettings::default())?);
         let last = checkpoints.steps()?.last().copied();
         let keep = Keep { every: recipe.checkpoint.keep_every, ..Keep::default() };
-        Ok(Self { background: Background::new(checkpoints, keep)?, every: recipe.checkpoint.every, last })
+        let background = Background::new(checkpoints.clone(), keep)?;
+        Ok(Self { checkpoints, background, every: recipe.checkpoint.every, last })
     }
 
     /// Whether the recipe wants a checkpoint after so many steps.
@@ -112,6 +114,26 @@ impl Saving {
         self.last = Some(position.done);
         report(before);
         Ok(())
+    }
+
+    /// The newest checkpoint that is whole and was written while no update had been skipped; what is newer
+    /// is removed, since the run goes back to it.
+    pub(super) fn go_back(&mut self) -> anyhow::Result<Option<(Checkpoint, Progress)>> {
+        self.wait();
+        for step in self.checkpoints.steps()?.into_iter().rev() {
+            let Ok(checkpoint) = self.checkpoints.verify(step) else { continue };
+            let position = checkpoint::progress_of(&checkpoint)?;
+            if position.guard.skips == 0 {
+                self.checkpoints.discard_after(step)?;
+                self.last = Some(step);
+                return Ok(Some((checkpoint, position)));
+            }
+        }
+        for step in self.checkpoints.steps()? {
+            std::fs::remove_dir_all(self.checkpoints.path(step)).context("cannot remove a checkpoint")?;
+        }
+        self.last = None;
+        Ok(None)
     }
 
     /// Waits for what is being saved; a failure is a warning.

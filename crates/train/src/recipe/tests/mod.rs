@@ -164,6 +164,15 @@ minibatches = 3
 [checkpoint]
 every = 7
 keep_every = 21
+[guard]
+max_z = 6.5
+window = 64
+min_count = 16
+max_skips = 3
+max_rollbacks = 1
+max_invalid = 0.25
+min_scores = 8
+env_seconds = 2.5
 [eval]
 episodes = 3
 seed = 9
