@@ -1,5 +1,6 @@
 //! Reinforcement learning with verifiable rewards: groups, advantages, clipped policy gradient.
 
+mod advantages;
 mod metrics;
 mod update;
 mod value;
@@ -7,6 +8,7 @@ mod value;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use advantages::advantages;
 use eyas_core::{Episode, Group, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};

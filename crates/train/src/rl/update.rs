@@ -61,6 +61,16 @@ pub(crate) fn sort<'a>(
     config: &AdvantageConfig,
     demonstrations: usize,
 ) -> Result<Sorted<'a>, TrainError> {
+    let inputs = inputs(groups, demonstrations);
+    let mut sorted = Sorted { live: Vec::new(), dead: 0, invalid: 0 };
+    for (group, advantages) in groups.iter().zip(token_advantages(&inputs, config)?) {
+        sorted.add(group, advantages, Vec::new(), demonstrations);
+    }
+    Ok(sorted)
+}
+
+/// Groups as advantages see them. The last `demonstrations` members of each were not sampled by the policy.
+pub(super) fn inputs<'a>(groups: &'a [Group], demonstrations: usize) -> Vec<GroupInput<'a>> {
     let input = |group: &'a Group| GroupInput {
         scores: group.episodes.iter().map(|e| e.scores.as_slice()).collect(),
         kinds: group.episodes.iter().map(|e| e.trajectory.kinds()).collect(),
@@ -71,12 +81,7 @@ pub(crate) fn sort<'a>(
             .map(|(n, e)| member(e, n + demonstrations >= group.episodes.len()))
             .collect(),
     };
-    let inputs: Vec<GroupInput<'_>> = groups.iter().map(input).collect();
-    let mut sorted = Sorted { live: Vec::new(), dead: 0, invalid: 0 };
-    for (group, advantages) in groups.iter().zip(token_advantages(&inputs, config)?) {
-        sorted.add(group, advantages, Vec::new(), demonstrations);
-    }
-    Ok(sorted)
+    groups.iter().map(input).collect()
 }
 
 /// The groups of a step with the advantages that a value head gives them.

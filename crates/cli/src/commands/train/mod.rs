@@ -18,10 +18,7 @@ use eyas_rollout::{Agent, RolloutError};
 use eyas_store::RunLock;
 use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{ModelSource, Recipe, Stage};
-use eyas_train::{
-    RunDir, StageRun, StepReport, TrainError, check_prompts, configure, open_model, run_preference, run_rl,
-    run_sft,
-};
+use eyas_train::{RunDir, StageRun, StepReport, TrainError, check_prompts, configure, open_model, run_stage};
 use serde_json::Value;
 
 use super::open::named;
@@ -191,7 +188,9 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
             (RunDir::create(path, job.overwrite || job.begun)?, lock()?)
         }
     };
-    run.write("recipe.toml", &recipe.to_toml()?)?;
+    let toml = recipe.to_toml()?;
+    saving::note_origin(&run, &model, &toml, found.position.as_ref().map(|p| p.done))?;
+    run.write("recipe.toml", &toml)?;
     let parameters = model.policy.config().parameter_count() as f64 / 1e6;
     eprintln!("{name}: {parameters:.2} M parameters, run directory {}", path.display());
     let position = match found.position {
@@ -209,7 +208,7 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
             metrics: run.sync()?,
         },
     };
-    let lines = saving::lines(path)?;
+    let lines = eyas_train::stored::metrics(path)?;
     let saving = Saving::open(path, recipe)?;
     let before = position.seconds;
     let interrupt = signals.interrupt.clone();
@@ -318,14 +317,6 @@ impl Session<'_> {
         let interrupt = self.interrupt.clone();
         let seed = self.recipe.train_seed().split("stage", index as u64);
         let run = StageRun { style: self.recipe.prompt.style, seed, from, interrupt: &interrupt };
-        let compares = match stage {
-            Stage::Sft(_) => false,
-            Stage::Rl(stage) => stage.loss.needs().reference,
-            Stage::Preference(_) => true,
-        };
-        if compares && reference.is_none() {
-            *reference = Some(model.copy_policy()?);
-        }
         let mut progress = Progress::new(stage.name(), stage.steps());
         let mut report = |step: StepReport<'_>| {
             progress.update(step.step + 1, &line(step.metrics));
@@ -335,12 +326,7 @@ impl Session<'_> {
             })?;
             if self.spent() { Err(TrainError::Interrupted) } else { Ok(()) }
         };
-        let done = match stage {
-            Stage::Sft(stage) => run_sft(model, stage, &run, &mut report),
-            Stage::Rl(stage) => run_rl(model, reference, stage, &run, &mut report),
-            Stage::Preference(stage) => run_preference(model, reference.as_ref(), stage, &run, &mut report),
-        };
-        match done {
+        match run_stage(model, reference, stage, &run, &mut report) {
             // The end of the budget is an end like any other.
             Err(TrainError::Interrupted) if self.spent() && !self.interrupt.is_raised() => {}
             done => done?,
@@ -423,7 +409,7 @@ impl Session<'_> {
 }
 
 /// The figures of the progress line: what there is of reward, scores, length, KL and speed.
-fn line(metrics: &MetricLine) -> String {
+pub(super) fn line(metrics: &MetricLine) -> String {
     let number = |key: &str| metrics.get(key).and_then(Value::as_f64);
     let mut parts = Vec::new();
     for (key, label, digits) in [
