@@ -63,13 +63,13 @@ pub(super) fn episodes(stored: &Stored, as_json: bool, out: &mut dyn Write) -> a
             "tokens": episode.trajectory.len(),
             "written": episode.trajectory.sampled_len(),
             "outcome": episode.outcome,
-            "score": episode.env_score,
+            "score": digits(episode.env_score),
         });
         for sheet in &episode.scores {
-            row[&sheet.name] = sheet.score.value().map_or_else(|| json!("none"), Value::from);
+            row[&sheet.name] = sheet.score.value().map_or_else(|| json!("none"), digits);
         }
         if !episode.scores.is_empty() {
-            row["total"] = json!(episode.total_score());
+            row["total"] = json!(episode.total_score().map(digits));
         }
         if stored.advantages.is_some() {
             row["advantage"] = json!(stored.mean_advantage(n));
@@ -84,6 +84,11 @@ pub(super) fn episodes(stored: &Stored, as_json: bool, out: &mut dyn Write) -> a
     let keys: Vec<&str> =
         rows.first().and_then(Value::as_object).into_iter().flatten().map(|(k, _)| k.as_str()).collect();
     table(&rows, &keys, out)
+}
+
+/// A number with the digits that are stored, instead of those of the nearest `f64`.
+fn digits(value: f32) -> Value {
+    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 
 /// `1 turn`, `2 turns`.

@@ -72,9 +72,7 @@ pub(crate) fn run(args: &InspectArgs, pictures: bool, out: &mut dyn Write) -> an
             stored.add_pictures(&run, n)?;
             let texts = stored.texts(n, &tokenizer(&run)?)?;
             match args.json {
-                true => {
-                    Ok(writeln!(out, "{}", serde_json::to_string_pretty(&show::object(&stored, n, &texts))?)?)
-                }
+                true => Ok(writeln!(out, "{}", show::object(&stored, n, &texts)?)?),
                 false => show::text(&stored, n, &texts, pictures, out),
             }
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use eyas_core::{Episode, Outcome, Score, TokenKind};
 use eyas_train::difference::kind_name;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::super::play_terminal::half_blocks;
 use super::list::count;
@@ -15,17 +15,30 @@ use super::load::Stored;
 const COLUMNS: u32 = 64;
 
 /// All that is stored of an episode, and what follows from it.
-pub(super) fn object(stored: &Stored, n: usize, texts: &[String]) -> Value {
+#[derive(Serialize)]
+struct Whole<'a> {
+    file: &'a str,
+    episode: usize,
+    group: usize,
+    member: usize,
+    stored: &'a Episode,
+    texts: &'a [String],
+    advantages: Option<&'a [f32]>,
+    about_advantages: &'a str,
+}
+
+/// The episode as JSON. Numbers have the digits that are stored.
+pub(super) fn object(stored: &Stored, n: usize, texts: &[String]) -> serde_json::Result<String> {
     let (group, member) = stored.place(n);
-    json!({
-        "file": stored.name,
-        "episode": n,
-        "group": group,
-        "member": member,
-        "stored": stored.episodes[n],
-        "texts": texts,
-        "advantages": stored.advantages.as_ref().map(|all| &all[n]),
-        "about_advantages": stored.about_advantages,
+    serde_json::to_string_pretty(&Whole {
+        file: &stored.name,
+        episode: n,
+        group,
+        member,
+        stored: &stored.episodes[n],
+        texts,
+        advantages: stored.advantages.as_ref().map(|all| all[n].as_slice()),
+        about_advantages: &stored.about_advantages,
     })
 }
 
