@@ -106,6 +106,8 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "–".into(),
         Value::String(text) => text.clone(),
+        // More than that are no column but a list.
+        Value::Array(items) if items.len() > 3 => format!("{} of them", items.len()),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
         Value::Number(n) if n.is_f64() => format!("{:.3}", n.as_f64().unwrap_or_default()),
         other => other.to_string(),

@@ -64,6 +64,10 @@ impl Stored {
         let recipes = match run.recipes() {
             Ok(recipes) => recipes,
             Err(error) => {
+                // What starts from one state was one group, all the same.
+                let start = self.episodes.first().map(|e| (&e.env, e.seed));
+                let alike = self.episodes.iter().take_while(|e| Some((&e.env, e.seed)) == start).count();
+                self.group_size = alike.max(1);
                 self.about_advantages = format!("No advantages: the recipe cannot be read ({error}).");
                 return;
             }

@@ -70,7 +70,9 @@ pub(super) fn text(
         }
     }
     match stored.mean_advantage(n) {
-        Some(mean) => writeln!(out, "advantage {mean:.3} (mean of tokens). {}", stored.about_advantages)?,
+        Some(mean) => {
+            writeln!(out, "advantage {} (mean of tokens). {}", three(mean), stored.about_advantages)?
+        }
         None => writeln!(out, "{}", stored.about_advantages)?,
     }
     for (number, turn) in episode.turns.iter().enumerate() {
@@ -122,11 +124,11 @@ fn run(
         let logprobs = &trajectory.logprobs()[run.clone()];
         let sum: f64 = logprobs.iter().map(|l| f64::from(*l)).sum();
         let least = logprobs.iter().copied().fold(0.0, f32::min);
-        write!(out, ", log-prob {sum:.3} (least {least:.3})")?;
+        write!(out, ", log-prob {} (least {})", three(sum), three(f64::from(least)))?;
         if let Some(all) = &stored.advantages {
             let values = &all[n][run.clone()];
             let mean = values.iter().map(|a| f64::from(*a)).sum::<f64>() / values.len() as f64;
-            write!(out, ", advantage {mean:.3}")?;
+            write!(out, ", advantage {}", three(mean))?;
         }
     }
     writeln!(out)?;
@@ -150,6 +152,12 @@ fn shown(trajectory: &eyas_core::Trajectory, texts: &[String], run: Range<usize>
         }
     }
     text
+}
+
+/// Three digits, without a sign where they are all 0.
+fn three(value: f64) -> String {
+    let text = format!("{value:.3}");
+    if text == "-0.000" { "0.000".into() } else { text }
 }
 
 /// What a policy wrote must not move the cursor.
