@@ -9,7 +9,7 @@ use std::path::Path;
 use common::{done, eyas, folder, model, refused};
 use serde_json::{Value, json};
 
-/// Both kinds of stage, a reference that is a running mean, a demonstration in each group, a mixture.
+/// All kinds of stage, a reference that is a running mean, a demonstration in each group, a mixture.
 const RECIPE: &str = r#"
 seed = 3
 
@@ -52,6 +52,16 @@ demonstrations = 1
 [stage.optim]
 lr = 1e-3
 
+[[stage]]
+kind = "preference"
+steps = 1
+[stage.pairs]
+count = 2
+[[stage.env]]
+id = "2048"
+[stage.optim]
+lr = 1e-3
+
 [eval]
 episodes = 2
 
@@ -89,24 +99,31 @@ fn every_step_comes_out_again_and_a_changed_one_is_named() {
     let replay =
         |run: &str, step: &str| eyas(&dir, &["replay", run, "--step", step, "--json", "--threads", "1"]);
 
-    for step in 0..5 {
+    for step in 0..6 {
         let found =
             done(&dir, &["replay", "run", "--step", &step.to_string(), "--json", "--threads", "1"]).json();
-        let rl = step >= 2;
+        let stage = ["sft", "sft", "rl", "rl", "rl", "preference"][step];
         assert_eq!((&found["same"], &found["step"]), (&json!(true), &json!(step)), "{found}");
-        assert_eq!(found["stage"], if rl { "rl" } else { "sft" });
-        assert_eq!(found["stage_step"], step % 2 + if step == 4 { 2 } else { 0 });
+        assert_eq!(found["stage"], stage);
+        assert_eq!(found["stage_step"], [0, 1, 0, 1, 2, 0][step]);
         // Two checkpoints are kept, those after 4 steps and after the last.
-        assert_eq!(found["from"], if step == 4 { 4 } else { 0 });
-        assert!(found["metrics"]["compared"].as_u64().unwrap() > if rl { 20 } else { 5 }, "{found}");
+        assert_eq!(found["from"], if step >= 4 { 4 } else { 0 });
+        assert!(
+            found["metrics"]["compared"].as_u64().unwrap() > if stage == "rl" { 20 } else { 5 },
+            "{found}"
+        );
         let sizes: Vec<usize> = found["groups"]
             .as_array()
             .unwrap()
             .iter()
             .map(|g| g["episodes"].as_array().unwrap().len())
             .collect();
-        assert_eq!(sizes, [vec![1, 1], vec![], vec![3, 3], vec![3, 3], vec![3, 3]][step], "{found}");
-        assert_eq!(found["weights"].is_object(), step >= 3, "{found}");
+        assert_eq!(
+            sizes,
+            [vec![1, 1], vec![], vec![3, 3], vec![3, 3], vec![3, 3], vec![2, 2]][step],
+            "{found}"
+        );
+        assert_eq!(found["weights"].is_object(), step == 3 || step == 5, "{found}");
         assert!(
             found["earlier"].as_array().unwrap().is_empty() && found["notes"].as_array().unwrap().is_empty()
         );
@@ -178,21 +195,24 @@ fn steps_before_and_after_a_resumption_come_out_again() {
     fs::write(dir.join("r.toml"), recipe()).unwrap();
     done(&dir, &["train", "r.toml", "--run", "run"]);
     let run = dir.join("run");
-    // As if it had been killed in its last step; it goes on with another learning rate.
+    // As if it had been killed in its last steps; it goes on with another learning rate.
     fs::remove_file(run.join("summary.json")).unwrap();
-    fs::remove_dir_all(run.join("checkpoints/step-00000005")).unwrap();
+    fs::remove_dir_all(run.join("checkpoints/step-00000006")).unwrap();
     let before = common::metrics(&run);
     done(&dir, &["train", "--resume", "run", "--set", "stage.rl.optim.lr=5e-4", "--allow", "lr"]);
     assert_ne!(common::metrics(&run)[4]["learning_rate"], before[4]["learning_rate"]);
-    for step in ["3", "4"] {
+    for step in ["3", "4", "5"] {
         let ran = done(&dir, &["replay", "run", "--step", step, "--json"]);
         assert_eq!(ran.json()["same"], true, "{ran:?}");
     }
     // The last step from the beginning too, over the change of the recipe.
     fs::remove_dir_all(run.join("checkpoints")).unwrap();
-    let ran = done(&dir, &["replay", "run", "--step", "4"]);
-    assert!(ran.err.contains("steps 0 to 3 before it are trained again"), "{ran:?}");
-    assert!(ran.out.ends_with("weights: same as the end of the run\nstep 4 (rl 2): same\n"), "{ran:?}");
+    let ran = done(&dir, &["replay", "run", "--step", "5"]);
+    assert!(ran.err.contains("steps 0 to 4 before it are trained again"), "{ran:?}");
+    assert!(
+        ran.out.ends_with("weights: same as the end of the run\nstep 5 (preference 0): same\n"),
+        "{ran:?}"
+    );
     assert!(!run.join("checkpoints").exists(), "nothing is written");
 }
 
@@ -211,14 +231,25 @@ fn what_cannot_be_made_again_is_refused() {
     );
     refused(
         &dir,
-        &step("run", "3"),
-        "error: step 3 was not run: metrics.jsonl of run holds 3 steps, counted from 0\n\
+        &step("run", "4"),
+        "error: step 4 was not run: metrics.jsonl of run holds 4 steps, counted from 0\n\
          hint: `eyas inspect run` lists the steps",
     );
     refused(
         &dir,
         &["replay", "run", "--stage", "dpo", "--step", "0"],
-        "error: --stage \"dpo\": no step of such a stage was run\nhint: the stages of run are sft, rl",
+        "error: --stage \"dpo\": no step of such a stage was run\nhint: the stages of run are sft, rl, preference",
+    );
+    refused(
+        &dir,
+        &["replay", "run", "--step", "2", "--group", "2"],
+        "error: --group 2: the step has 2 groups, counted from 0",
+    );
+    refused(
+        &dir,
+        &["replay", "run", "--step", "1", "--group", "0"],
+        "error: --group 0: no episodes of step 1 are stored, so only its metrics can be compared\n\
+         hint: leave --group out",
     );
     refused(
         &dir,
@@ -277,11 +308,11 @@ fn stored_episodes_are_shown_down_to_the_token() {
     let rows = inspect(&["--json"]).json();
     let names: Vec<String> = rows.as_array().unwrap().iter().map(|r| r["step"].to_string()).collect();
     let named = ["\"after-2048\"", "\"after-frozen-lake\"", "\"before-2048\"", "\"before-frozen-lake\""];
-    assert_eq!(names, [&["0", "2"], &named[..]].concat());
+    assert_eq!(names, [&["0", "2", "3"], &named[..]].concat());
     assert_eq!((&rows[1]["stage"], &rows[1]["episodes"]), (&json!("rl"), &json!(6)));
     let table = inspect(&[]).out;
-    assert!(table.starts_with("run: 3 steps run, episodes of 6 files stored\nstep "), "{table}");
-    assert_eq!(table.lines().count(), 8);
+    assert!(table.starts_with("run: 4 steps run, episodes of 7 files stored\nstep "), "{table}");
+    assert_eq!(table.lines().count(), 9);
 
     // A demonstration is the same on every machine.
     insta::assert_snapshot!("demonstration", inspect(&["--step", "0", "--episode", "1"]).out);

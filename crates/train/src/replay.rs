@@ -96,8 +96,6 @@ struct At {
 
 /// A step that was made again.
 pub struct Remade {
-    /// Its stage, by position in the recipe.
-    pub stage: usize,
     /// Its number in the stage.
     pub stage_step: u64,
     /// Its line of metrics, `step` counted over all stages.
@@ -198,7 +196,6 @@ impl<'a> Replay<'a> {
                 passed(Passed { step: at.done, metrics, differences });
                 if at.done == wanted {
                     remade = Some(Remade {
-                        stage: at.stage,
                         stage_step: step,
                         metrics: metrics.clone(),
                         episodes: episodes.to_vec(),

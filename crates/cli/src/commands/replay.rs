@@ -8,7 +8,7 @@ use clap::Args;
 use eyas_core::Episode;
 use eyas_train::difference::{Difference, MetricsCompared, episode_differences, metrics_differences};
 use eyas_train::recipe::Stage;
-use eyas_train::replay::{Remade, Replay, ReplayError, weights_after};
+use eyas_train::replay::{Replay, ReplayError, weights_after};
 use eyas_train::stored::{StoredRun, episodes, episodes_path, step_file};
 use serde::Serialize;
 
@@ -115,7 +115,14 @@ pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<()> 
     let step = wanted(&run, args.stage.as_deref(), args.step)?;
     let replay = Replay::new(&run, step).map_err(refused)?;
     // What cannot be compared should be known before anything is trained.
-    let stored = stored_episodes(&run, step)?;
+    let recipes = run.recipes()?;
+    let name = run.stage_of(step);
+    let stages = recipes.of(step).map(|r| r.stages.as_slice()).unwrap_or_default();
+    let stage = stages.iter().find(|s| Some(s.name()) == name).with_context(|| {
+        format!("metrics.jsonl says that step {step} is of a stage that the recipe does not have")
+    })?;
+    let stored = stored_episodes(&run, step, stage)?;
+    check_group(args.group, stored.as_deref(), stage, step)?;
     let (from, checkpoint, notes) = (replay.from, replay.checkpoint.clone(), replay.notes.clone());
     eprintln!("{}", announcement(step, from, checkpoint.as_deref()));
     let mut earlier = Vec::new();
@@ -130,9 +137,7 @@ pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<()> 
         .map_err(refused)?;
     progress.finish();
 
-    let recipes = run.recipes()?;
-    let stage = recipes.of(step).and_then(|r| r.stages.get(remade.stage)).context("the step's stage")?;
-    let groups = groups(stored.as_deref(), &remade, stage, args.group)?;
+    let groups = stored.map_or_else(Vec::new, |stored| groups(&stored, &remade.episodes, stage, args.group));
     let metrics = metrics_differences(&run.metrics[step as usize], &remade.metrics);
     let weights = weights_after(&run, step)?.map(|(kept, stored)| Weights {
         kept,
@@ -187,16 +192,11 @@ fn wanted(run: &StoredRun, stage: Option<&str>, step: u64) -> anyhow::Result<u64
 }
 
 /// What was stored of the step's episodes; `None` for steps of which a run stores none.
-fn stored_episodes(run: &StoredRun, step: u64) -> anyhow::Result<Option<Vec<Episode>>> {
+fn stored_episodes(run: &StoredRun, step: u64, stage: &Stage) -> anyhow::Result<Option<Vec<Episode>>> {
     let path = episodes_path(&run.path, &step_file(step));
-    if path.is_file() {
-        return Ok(Some(episodes(&run.path, &step_file(step), usize::MAX)?));
-    }
-    let recipes = run.recipes()?;
-    let stages = recipes.of(step).map(|r| r.stages.as_slice()).unwrap_or_default();
-    let of = run.stage_of(step);
-    match stages.iter().find(|s| Some(s.name()) == of) {
-        Some(Stage::Sft(_)) => Ok(None),
+    match stage {
+        _ if path.is_file() => Ok(Some(episodes(&run.path, &step_file(step), usize::MAX)?)),
+        Stage::Sft(_) => Ok(None),
         _ => bail!(
             "nothing is stored of the episodes of step {step}: {} is missing\nhint: `eyas inspect {}` lists what is \
              stored",
@@ -204,6 +204,25 @@ fn stored_episodes(run: &StoredRun, step: u64) -> anyhow::Result<Option<Vec<Epis
             run.path.display()
         ),
     }
+}
+
+/// Checks that there is such a group.
+fn check_group(
+    group: Option<usize>,
+    stored: Option<&[Episode]>,
+    stage: &Stage,
+    step: u64,
+) -> anyhow::Result<()> {
+    let Some(group) = group else { return Ok(()) };
+    let Some(stored) = stored else {
+        bail!(
+            "--group {group}: no episodes of step {step} are stored, so only its metrics can be compared\nhint: leave \
+             --group out"
+        );
+    };
+    let count = stored.len().div_ceil(stage.group_size().max(1));
+    ensure!(group < count, "--group {group}: the step has {count} groups, counted from 0");
+    Ok(())
 }
 
 fn announcement(step: u64, from: u64, checkpoint: Option<&Path>) -> String {
@@ -245,25 +264,9 @@ fn refused(error: ReplayError) -> anyhow::Error {
 }
 
 /// The episodes of the step, compared one by one, by group.
-fn groups(
-    stored: Option<&[Episode]>,
-    remade: &Remade,
-    stage: &Stage,
-    only: Option<usize>,
-) -> anyhow::Result<Vec<Group>> {
-    let Some(stored) = stored else {
-        ensure!(
-            only.is_none(),
-            "--group: no episodes of this step are stored, so only metrics can be compared"
-        );
-        return Ok(Vec::new());
-    };
-    let again = &remade.episodes;
+fn groups(stored: &[Episode], again: &[Episode], stage: &Stage, only: Option<usize>) -> Vec<Group> {
     let size = stage.group_size().max(1);
     let count = stored.len().max(again.len()).div_ceil(size);
-    if let Some(group) = only.filter(|g| *g >= count) {
-        bail!("--group {group}: the step has {count} groups, counted from 0");
-    }
     let group = |group: usize| {
         let places = group * size..((group + 1) * size).min(stored.len().max(again.len()));
         let any = stored.get(places.start).or(again.get(places.start));
@@ -274,7 +277,7 @@ fn groups(
             episodes: places.map(|i| compared(i, stored.get(i), again.get(i))).collect(),
         }
     };
-    Ok((0..count).filter(|g| only.is_none_or(|only| only == *g)).map(group).collect())
+    (0..count).filter(|g| only.is_none_or(|only| only == *g)).map(group).collect()
 }
 
 fn compared(episode: usize, stored: Option<&Episode>, again: Option<&Episode>) -> Compared {
@@ -308,6 +311,9 @@ fn print(outcome: &Outcome, out: &mut dyn Write) -> anyhow::Result<()> {
                 verdict(&episode.differences),
             ]);
         }
+    }
+    if rows.is_empty() {
+        writeln!(out, "episodes: none of this step are stored")?;
     }
     write_columns(&rows, "", out)?;
     let MetricsCompared { compared, left_out, differences } = &outcome.metrics;
