@@ -183,7 +183,7 @@ mod tests {
         assert!(page.contains("<span class=\"t answer neg\" style=\"--s:2.00;--a:-1.00\""), "{page}");
         assert!(page.contains("<img src=\"data:image/png;base64,") && page.contains("<h1>a &amp; b</h1>"));
         assert_eq!(page.matches("<script").count(), 1);
-        assert!(!page.contains("http"), "nothing is loaded");
+        assert!(!page.contains("://"), "nothing is loaded");
         let unknown = ShownEpisode { advantages: None, ..shown };
         let page = inspect_page("a", "n", &[unknown]).unwrap();
         assert!(page.contains("log-prob -0.5\">") && !page.contains("advantage 0"), "{page}");
