@@ -14,6 +14,8 @@ fn every_command_has_help_with_an_example() {
     let dir = folder("help");
     for words in [
         &["train"][..],
+        &["inspect"],
+        &["replay"],
         &["eval"],
         &["play"],
         &["chat"],

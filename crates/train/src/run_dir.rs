@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! RUN/recipe.toml          the resolved recipe
+//!     origin.json          what it was begun with, and the recipes of its steps
 //!     metrics.jsonl        one line a step
 //!     episodes/*.jsonl     sampled episodes; pictures beside them as images/HASH.png
 //!     checkpoints/final/   the trained model, a Hugging Face folder

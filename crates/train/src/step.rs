@@ -6,8 +6,9 @@ use eyas_core::{Episode, Interrupt, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Vlm};
 
+use crate::recipe::{Recipe, Stage};
 use crate::run_dir::Metrics;
-use crate::{Guard, StageState};
+use crate::{Guard, StageState, TrainError, run_preference, run_rl, run_sft};
 
 /// What a stage needs beside its own settings.
 #[derive(Clone, Copy, Debug)]
@@ -46,4 +47,46 @@ pub struct StepReport<'a> {
     pub state: &'a StageState,
     /// What was skipped and lost, and what is remembered of it.
     pub guard: &'a Guard,
+}
+
+/// The random stream of a stage: another one after the run has gone back to a checkpoint, so that it meets other
+/// data, and where routes may lead to a stage again, after `moves` from stage to stage.
+pub fn stage_seed(recipe: &Recipe, stage: usize, moves: u64, rollbacks: u64) -> Seed {
+    let mut seed = recipe.train_seed().split("stage", stage as u64);
+    if !recipe.route.is_empty() {
+        seed = seed.split("visit", moves);
+    }
+    match rollbacks {
+        0 => seed,
+        rollbacks => seed.split("rollback", rollbacks),
+    }
+}
+
+/// Runs a stage, whatever its kind. `reference`, `state` and `guard` are what an earlier call left of the same stage, or nothing: then
+/// the policy as it is, where the stage compares with one.
+///
+/// # Errors
+/// [`TrainError`]; also when `report` fails.
+pub fn run_stage(
+    model: &mut Vlm,
+    reference: &mut Option<Policy>,
+    state: &mut StageState,
+    guard: &mut Guard,
+    stage: &Stage,
+    run: &StageRun<'_>,
+    report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let compares = match stage {
+        Stage::Sft(_) => false,
+        Stage::Rl(stage) => stage.compares(),
+        Stage::Preference(_) => true,
+    };
+    if compares && reference.is_none() {
+        *reference = Some(model.copy_policy()?);
+    }
+    match stage {
+        Stage::Sft(stage) => run_sft(model, stage, run, guard, report),
+        Stage::Rl(stage) => run_rl(model, reference, state, stage, run, guard, report),
+        Stage::Preference(stage) => run_preference(model, reference.as_ref(), stage, run, guard, report),
+    }
 }

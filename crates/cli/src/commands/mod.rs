@@ -8,6 +8,7 @@ mod conversation;
 mod eval;
 mod generate;
 mod gym;
+mod inspect;
 mod mixture;
 mod model;
 mod model_player;
@@ -20,6 +21,7 @@ mod play_knobs;
 mod play_terminal;
 mod recipe;
 mod recipe_list;
+mod replay;
 mod response_args;
 mod reward;
 mod score;
@@ -50,6 +52,8 @@ pub(crate) struct Cli {
 enum Command {
     Train(train::TrainArgs),
     Compare(compare::CompareArgs),
+    Inspect(inspect::InspectArgs),
+    Replay(replay::ReplayArgs),
     Eval(eval::EvalArgs),
     Play(PlayArgs),
     Chat(chat::ChatArgs),
@@ -71,6 +75,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
             train::run(&args)
         }
         Command::Compare(args) => compare::run(&args, &mut out),
+        Command::Inspect(args) => inspect::run(&args, pictures_allowed(), &mut out),
+        Command::Replay(args) => replay::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Play(args) => play(&args, &mut out),
         Command::Chat(args) => chat::run(&args, &mut out),

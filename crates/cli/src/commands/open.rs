@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use eyas_model::Vlm;
+use eyas_train::stored::StoredError;
 
 /// Opens a model folder.
 ///
@@ -10,6 +11,16 @@ use eyas_model::Vlm;
 /// What is wrong with which file; the folder is always named.
 pub(crate) fn open_model(path: &Path) -> anyhow::Result<Vlm> {
     named(path, Vlm::open(path))
+}
+
+/// What is wrong with a run directory, and what to do about it.
+pub(crate) fn run_error(error: StoredError) -> anyhow::Error {
+    match error {
+        StoredError::NotARun { .. } => {
+            anyhow::anyhow!("{error}\nhint: name the directory of a run, such as runs/quickstart-seed1")
+        }
+        error => error.into(),
+    }
 }
 
 /// Makes sure that an error begins with the folder, or a file in it; most do by themselves.

@@ -104,7 +104,7 @@ fn article(
     Ok(html)
 }
 
-fn knobs(knobs: &serde_json::Value) -> String {
+pub(super) fn knobs(knobs: &serde_json::Value) -> String {
     let text = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_string);
     let one = |(name, v): (&String, &serde_json::Value)| format!("{name} {}", text(v));
     knobs.as_object().map(|map| map.iter().map(one).collect::<Vec<_>>().join(", ")).unwrap_or_default()
@@ -115,19 +115,7 @@ fn play(
     episode: &Episode,
     pictures: &mut BTreeMap<ImageId, String>,
 ) -> Result<String, ReportError> {
-    let (class, outcome) = match episode.outcome {
-        Outcome::Success => ("good", "success"),
-        Outcome::Failure => ("bad", "failure"),
-        Outcome::Truncated => ("plain", "out of turns"),
-        Outcome::Lost => ("plain", "lost: the environment failed"),
-    };
-    let mut html = format!(
-        "<div class=\"play {name}\"><h4>{name} <span class=\"badge {class}\">{outcome}</span> \
-         <small>score {} · return {} · {}</small></h4>",
-        value(f64::from(episode.env_score)),
-        value(f64::from(episode.env_return)),
-        turns_count(episode.turns.len()),
-    );
+    let mut html = format!("<div class=\"play {name}\"><h4>{name} {}</h4>", ended(episode));
     html.push_str(&sheet(episode));
     html.push_str("<ol>");
     for turn in episode.turns.iter().take(TURNS) {
@@ -144,12 +132,28 @@ fn play(
     Ok(html)
 }
 
+/// How an episode ended, in one line.
+pub(super) fn ended(episode: &Episode) -> String {
+    let (class, outcome) = match episode.outcome {
+        Outcome::Success => ("good", "success"),
+        Outcome::Failure => ("bad", "failure"),
+        Outcome::Truncated => ("plain", "out of turns"),
+        Outcome::Lost => ("plain", "lost: the environment failed"),
+    };
+    format!(
+        "<span class=\"badge {class}\">{outcome}</span> <small>score {} · return {} · {}</small>",
+        value(f64::from(episode.env_score)),
+        value(f64::from(episode.env_return)),
+        turns_count(episode.turns.len()),
+    )
+}
+
 fn turns_count(n: usize) -> String {
     if n == 1 { "1 turn".into() } else { format!("{n} turns") }
 }
 
 /// The score sheet in one line.
-fn sheet(episode: &Episode) -> String {
+pub(super) fn sheet(episode: &Episode) -> String {
     let row = |row: &eyas_core::ScoreSheet| match &row.score {
         Score::Ok(v) => {
             format!(
@@ -172,11 +176,7 @@ fn turn(
     episode: &Episode,
     pictures: &mut BTreeMap<ImageId, String>,
 ) -> Result<String, ReportError> {
-    let mut html = String::from("<li><div class=\"pictures\">");
-    for id in &turn.images {
-        html.push_str(&picture(*id, episode, pictures)?);
-    }
-    html.push_str("</div><div class=\"said\">");
+    let mut html = format!("<li>{}<div class=\"said\">", shown(turn, episode, pictures)?);
     if !turn.perception.trim().is_empty() {
         let _ = write!(
             html,
@@ -185,7 +185,28 @@ fn turn(
         );
     }
     html.push_str(&response(&turn.response, &turn.perception));
-    html.push_str("<p class=\"facts\">");
+    html.push_str(&facts(turn));
+    html.push_str("</div></li>");
+    Ok(html)
+}
+
+/// The pictures of a turn.
+pub(super) fn shown(
+    turn: &Turn,
+    episode: &Episode,
+    pictures: &mut BTreeMap<ImageId, String>,
+) -> Result<String, ReportError> {
+    let mut html = String::from("<div class=\"pictures\">");
+    for id in &turn.images {
+        html.push_str(&picture(*id, episode, pictures)?);
+    }
+    html.push_str("</div>");
+    Ok(html)
+}
+
+/// What a turn led to.
+pub(super) fn facts(turn: &Turn) -> String {
+    let mut html = String::from("<p class=\"facts\">");
     match &turn.action {
         Some(action) => html.push_str(&format!("action <code>{}</code>", escape(&shorten(action, 200)))),
         None => html.push_str("<span class=\"error\">no action</span>"),
@@ -197,8 +218,8 @@ fn turn(
     if let Some(error) = &turn.error {
         html.push_str(&format!(" · <span class=\"error\">{}</span>", escape(&shorten(error, 400))));
     }
-    html.push_str("</p></div></li>");
-    Ok(html)
+    html.push_str("</p>");
+    html
 }
 
 fn picture(

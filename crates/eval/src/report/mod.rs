@@ -8,11 +8,13 @@ mod dumbbell;
 mod episodes;
 mod gallery;
 pub(crate) mod html;
+mod inspect;
 pub(crate) mod page;
 mod panels;
 mod picture;
 
 pub use gallery::{GalleryError, gallery};
+pub use inspect::{ShownEpisode, inspect_page};
 
 use std::path::{Path, PathBuf};
 

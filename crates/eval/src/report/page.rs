@@ -6,7 +6,7 @@ use crate::summary::{EnvSummary, Summary};
 use crate::table::{change, number};
 
 pub(crate) const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+pub(super) const SCRIPT: &str = include_str!("page.js");
 
 /// Nothing may be loaded and no script may run but the one that carries this word, so that even text
 /// that slipped through unescaped could not do anything.
@@ -29,19 +29,27 @@ pub(super) fn render(run: &ReportInput) -> Result<String, ReportError> {
             escape(run.recipe_toml.trim())
         )
     };
-    Ok(format!(
+    let body = format!(
+        "<header><h1>{title}</h1>{facts}</header>\n\
+         <main>\n{results}\n{charts}\n{episodes}\n{recipe}\n</main>",
+        facts = facts(&run.summary),
+        results = results(&run.summary),
+        episodes = episodes::gallery(&run.before, &run.after)?,
+    );
+    Ok(document(&title, STYLE, &body, SCRIPT))
+}
+
+/// A page with a script of its own that loads nothing. `title` and `body` are HTML already.
+pub(super) fn document(title: &str, style: &str, body: &str, script: &str) -> String {
+    format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; \
          style-src 'unsafe-inline'; script-src 'nonce-{SCRIPT_NONCE}'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style></head>\n<body>\n<header><h1>{title}</h1>{facts}</header>\n\
-         <main>\n{results}\n{charts}\n{episodes}\n{recipe}\n</main>\n\
-         <script nonce=\"{SCRIPT_NONCE}\">\n{SCRIPT}</script>\n</body></html>\n",
-        facts = facts(&run.summary),
-        results = results(&run.summary),
-        episodes = episodes::gallery(&run.before, &run.after)?,
-    ))
+         <title>{title}</title>\n<style>\n{style}</style></head>\n<body>\n{body}\n\
+         <script nonce=\"{SCRIPT_NONCE}\">\n{script}</script>\n</body></html>\n"
+    )
 }
 
 /// The run in a row of small tiles.

@@ -199,6 +199,12 @@ impl RlStage {
         stage
     }
 
+    /// Members of a group at a step, demonstrations included.
+    pub(crate) fn group_size(&self, step: u64) -> usize {
+        let context = ContextStages { stages: self.context.clone() };
+        context.at(step).map_or(self.rollout.group_size, |now| now.group as usize)
+    }
+
     /// Gives a number that can change its value; false when the stage does not have it.
     fn set(&mut self, of: Controlled, value: f64) -> bool {
         let terms = &mut self.loss.terms;

@@ -96,6 +96,19 @@ impl Stage {
         }
     }
 
+    /// Episodes that are compared with each other, side by side in what a step stores: the members of a group,
+    /// or the two of a demonstrated pair. A demonstration stands alone. `step` is counted within the stage.
+    pub fn group_size(&self, step: u64) -> usize {
+        match self {
+            Self::Sft(_) => 1,
+            Self::Rl(stage) => stage.group_size(step),
+            Self::Preference(stage) => match stage.pairs.source {
+                PairSource::Oracle => 2,
+                PairSource::Policy => stage.rollout.group_size,
+            },
+        }
+    }
+
     /// How its weights are updated.
     pub fn optim(&self) -> &OptimSettings {
         match self {

@@ -1,5 +1,6 @@
 //! Reinforcement learning with verifiable rewards: groups, advantages, clipped policy gradient.
 
+mod advantages;
 mod collect;
 mod control;
 mod metrics;
@@ -10,6 +11,7 @@ mod value;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use advantages::advantages;
 use collect::{Collected, Play, collect};
 use control::{adapt, prepare};
 use eyas_core::{Episode, Group, Interrupt, Seed};

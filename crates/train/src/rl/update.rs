@@ -110,7 +110,8 @@ fn advantages(
     Ok(token_advantages(&inputs, config)?)
 }
 
-fn input(group: &Group, demonstrations: usize) -> GroupInput<'_> {
+/// A group as advantages see it. The last `demonstrations` members were not sampled by the policy.
+pub(super) fn input(group: &Group, demonstrations: usize) -> GroupInput<'_> {
     let own = group.episodes.len().saturating_sub(demonstrations);
     GroupInput {
         scores: group.episodes.iter().map(|e| e.scores.as_slice()).collect(),

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use eyas_core::{Episode, Interrupt, Seed};
+use eyas_core::{Episode, Interrupt};
 use eyas_data::stage::{Graph, Observation};
 use eyas_eval::report::{MetricLine, ReportInput, write_report};
 use eyas_eval::{EnvSummary, EvalConfig, EvalEnv, Evaluation, Summary, evaluate, table};
@@ -21,7 +21,7 @@ use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{ModelSource, Recipe, Stage};
 use eyas_train::{
     Guard, GuardState, Metrics, RunDir, StageRun, StageState, StepReport, TrainError, check_prompts,
-    configure, open_model, run_preference, run_rl, run_sft,
+    configure, open_model, run_stage, stage_seed,
 };
 use serde_json::Value;
 
@@ -198,7 +198,9 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
             (RunDir::create(path, job.overwrite || job.begun)?, lock()?)
         }
     };
-    run.write("recipe.toml", &recipe.to_toml()?)?;
+    let toml = recipe.to_toml()?;
+    saving::note_origin(&run, &model, &toml, found.position.as_ref().map(|p| p.done))?;
+    run.write("recipe.toml", &toml)?;
     let parameters = model.policy.config().parameter_count() as f64 / 1e6;
     eprintln!("{name}: {parameters:.2} M parameters, run directory {}", path.display());
     let graph = recipe.graph()?;
@@ -213,7 +215,7 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
         Some(checkpoint) => eyas_train::checkpoint::state_of_stage(checkpoint)?,
         None => StageState::default(),
     };
-    let lines = saving::lines(path)?;
+    let lines = eyas_train::stored::metrics(path)?;
     let saving = Saving::open(path, recipe)?;
     let before = position.seconds;
     let interrupt = signals.interrupt.clone();
@@ -378,20 +380,12 @@ impl<'a> Session<'a> {
         let interrupt = self.interrupt.clone();
         let run = StageRun {
             style: self.recipe.prompt.style,
-            seed: self.seed(index),
+            seed: stage_seed(self.recipe, index, self.position.graph.moves, self.position.guard.rollbacks),
             from,
             interrupt: &interrupt,
             env_limit: self.recipe.guard.env_limit(),
         };
         let mut guard = Guard::new(self.recipe.guard, self.position.guard.clone());
-        let compares = match stage {
-            Stage::Sft(_) => false,
-            Stage::Rl(stage) => stage.compares(),
-            Stage::Preference(_) => true,
-        };
-        if compares && reference.is_none() {
-            *reference = Some(model.copy_policy()?);
-        }
         let mut state = self.state.clone();
         let mut progress = Progress::new(stage.name(), stage.steps());
         let mut report = |step: StepReport<'_>| {
@@ -411,13 +405,7 @@ impl<'a> Session<'a> {
                 None => Ok(()),
             }
         };
-        let done = match stage {
-            Stage::Sft(stage) => run_sft(model, stage, &run, &mut guard, &mut report),
-            Stage::Rl(stage) => run_rl(model, reference, &mut state, stage, &run, &mut guard, &mut report),
-            Stage::Preference(stage) => {
-                run_preference(model, reference.as_ref(), stage, &run, &mut guard, &mut report)
-            }
-        };
+        let done = run_stage(model, reference, &mut state, &mut guard, stage, &run, &mut report);
         self.state = state;
         match done {
             // The end of the budget is an end like any other, and so is that of the stage.
@@ -495,19 +483,6 @@ impl<'a> Session<'a> {
         self.log(&line)?;
         self.position.unmeasured = None;
         Ok(())
-    }
-
-    /// The stream of a stage. After going back it is another one, so that the run meets other data; and so it is
-    /// where routes may lead to a stage again.
-    fn seed(&self, stage: usize) -> Seed {
-        let mut seed = self.recipe.train_seed().split("stage", stage as u64);
-        if !self.recipe.route.is_empty() {
-            seed = seed.split("visit", self.position.graph.moves);
-        }
-        match self.position.guard.rollbacks {
-            0 => seed,
-            rollbacks => seed.split("rollback", rollbacks),
-        }
     }
 
     /// Takes the run back to its last good checkpoint, or to its beginning. The steps behind that are made again
@@ -603,7 +578,7 @@ impl<'a> Session<'a> {
 }
 
 /// The figures of the progress line: what there is of reward, scores, length, KL and speed.
-fn line(metrics: &MetricLine) -> String {
+pub(super) fn line(metrics: &MetricLine) -> String {
     let number = |key: &str| metrics.get(key).and_then(Value::as_f64);
     let mut parts = Vec::new();
     for (key, label, digits) in [

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use eyas_core::Episode;
-use eyas_eval::report::MetricLine;
 use eyas_eval::{Evaluation, Measured};
 use eyas_model::hf::WeightDtype;
-use eyas_model::image_file::{ImageLimits, read_image};
 use eyas_model::{Policy, Vlm};
 use eyas_rollout::Reference;
-use eyas_store::{Background, Checkpoint, Checkpoints, Disk, Keep, Lines, Outcome, SaveSettings};
+use eyas_store::{Background, Checkpoint, Checkpoints, Disk, Keep, Outcome, SaveSettings};
 use eyas_train::StageState;
 use eyas_train::checkpoint::{self, Progress};
+use eyas_train::origin::{ORIGIN, Origin};
 use eyas_train::recipe::{Recipe, SaveDtype};
+use eyas_train::{RunDir, stored};
 use serde::{Deserialize, Serialize};
 
 /// What was measured before the first step.
@@ -23,9 +23,6 @@ pub(super) const ANCHORS: &str = "before.json";
 
 /// Episodes of each environment that a report shows.
 pub(super) const SAMPLES: usize = 6;
-
-/// Longest line of a file of this run, in bytes.
-const LINE: usize = 64 << 20;
 
 /// What the model did in one environment before the first step.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -164,16 +161,6 @@ pub(super) fn dtype(recipe: &Recipe) -> WeightDtype {
     }
 }
 
-/// The lines of metrics that were logged so far.
-pub(super) fn lines(path: &Path) -> anyhow::Result<Vec<MetricLine>> {
-    let mut lines = Lines::open(&Disk, &path.join("metrics.jsonl"), LINE)?;
-    let mut all = Vec::new();
-    while let Some(line) = lines.next_json() {
-        all.push(line?);
-    }
-    Ok(all)
-}
-
 /// What was measured before the first step, if that is written down.
 pub(super) fn read_anchors(path: &Path) -> anyhow::Result<Option<BTreeMap<String, Anchor>>> {
     let file = path.join(ANCHORS);
@@ -191,18 +178,31 @@ pub(super) fn read_samples<'a>(
 ) -> anyhow::Result<Vec<Episode>> {
     let mut episodes = Vec::new();
     for name in names {
-        let file = path.join("episodes").join(format!("before-{name}.jsonl"));
-        let mut lines = Lines::open(&Disk, &file, LINE)?;
-        for _ in 0..SAMPLES {
-            let Some(line) = lines.next_json::<Episode>() else { break };
-            let mut episode = line?;
-            let ids: Vec<_> = episode.turns.iter().flat_map(|t| t.images.iter().copied()).collect();
-            for id in ids {
-                let picture = path.join("episodes/images").join(format!("{id}.png"));
-                episode.images.insert(id, read_image(&picture, &ImageLimits::default())?);
-            }
-            episodes.push(episode);
-        }
+        let mut first = stored::episodes(path, &format!("before-{name}"), SAMPLES)?;
+        first.iter_mut().try_for_each(|episode| stored::add_pictures(path, episode))?;
+        episodes.extend(first);
     }
     Ok(episodes)
+}
+
+/// Writes down what the run is made from, before its next step: the weights of a run that begins, and the recipe
+/// that holds from here on.
+pub(super) fn note_origin(
+    run: &RunDir,
+    model: &Vlm,
+    recipe: &str,
+    resumed_at: Option<u64>,
+) -> anyhow::Result<()> {
+    let origin = match resumed_at {
+        None => Some(Origin::new(model.policy.weights_hash(), recipe)),
+        Some(done) => {
+            let mut origin = Origin::read(run.path()).with_context(|| format!("cannot read {ORIGIN}"))?;
+            if let Some(origin) = &mut origin {
+                origin.go_on(done, recipe);
+            }
+            origin
+        }
+    };
+    // A run of an earlier version does not say what it was begun with, and nobody knows.
+    Ok(origin.map_or(Ok(()), |o| run.write(ORIGIN, &format!("{:#}\n", serde_json::json!(o))))?)
 }
