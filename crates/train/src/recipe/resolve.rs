@@ -170,7 +170,8 @@ fn stage(file: StageFile, style: ResponseStyle, at: &At<'_>) -> Result<Stage, Re
             corruption.check().map_err(|error| at.at("corruption").fail(Problem::Type(error)))?;
             let reward = match pairs.source {
                 PairSource::Policy => rewards(file.reward.unwrap_or_default(), style, &at.at("reward"))?,
-                PairSource::Oracle if file.reward.is_some() => {
+                // A resolved recipe writes out that there are none.
+                PairSource::Oracle if file.reward.is_some_and(|rewards| !rewards.is_empty()) => {
                     return Err(at.at("reward").fail(Problem::JudgedPairs));
                 }
                 PairSource::Oracle => Vec::new(),

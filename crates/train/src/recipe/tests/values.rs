@@ -57,7 +57,9 @@ fn training_and_evaluation_never_share_a_stream() {
 
 #[test]
 fn what_is_written_is_read_back_the_same() {
-    for text in [LEAST, FULL] {
+    let pairs = "[model]\npreset = \"tiny\"\n[[stage]]\nkind = \"preference\"\nsteps = 1\n\
+                 [[stage.env]]\nid = \"2048\"\n[stage.optim]\nlr = 1e-3\n";
+    for text in [LEAST, FULL, pairs] {
         let recipe = Recipe::from_toml(text, "r.toml").unwrap();
         let written = recipe.to_toml().unwrap();
         let again = Recipe::from_toml(&written, "copy.toml").unwrap_or_else(|e| panic!("{e}\n{written}"));
