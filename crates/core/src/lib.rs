@@ -11,6 +11,7 @@ mod interrupt;
 mod score;
 mod seed;
 mod trajectory;
+mod unique;
 
 pub use episode::{EPISODE_VERSION, Episode, Group, Outcome, Truth, Turn};
 pub use geometry::{BBox, Frame, ImageFrame, ModelPx, Norm1000, OriginalPx, Point, Unit};
@@ -19,3 +20,4 @@ pub use interrupt::Interrupt;
 pub use score::{Invalid, Score, ScoreSheet, TokenSpan};
 pub use seed::{Rng, Seed};
 pub use trajectory::{ImageSpan, TokenKind, Trajectory, TrajectoryError};
+pub use unique::Unique;
