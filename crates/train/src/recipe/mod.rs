@@ -35,6 +35,7 @@ use eyas_core::Seed;
 use serde::Serialize;
 
 pub use error::{Problem, RecipeError};
+pub use layer::MAX_RECIPE;
 pub use list::{RecipeInfo, StageInfo, list_recipes};
 pub use place::Place;
 pub use settings::{
