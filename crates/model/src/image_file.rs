@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use eyas_core::Image;
@@ -133,6 +134,10 @@ pub fn decode_image(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Im
             let (width, height) =
                 png_size(bytes).ok_or_else(|| ImageFileError::Truncated { name: named() })?;
             check_size((width, height))?;
+            if let Some(len) = palette_len(bytes).filter(|len| len % 3 != 0) {
+                let reason = format!("its palette has {len} bytes, no multiple of 3");
+                return Err(ImageFileError::Decode { name: named(), reason });
+            }
             u64::from(width) * u64::from(height)
         }
         // The JPEG decoder fills what is missing with grey and reports success.
@@ -146,10 +151,16 @@ pub fn decode_image(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Im
     let own = pixels.saturating_mul(2 * WIDEST_PIXEL).saturating_add(bytes.len() as u64);
     memory.max_alloc = Some(own.saturating_add(PROFILE));
     reader.limits(memory);
-    let decoder = reader.into_decoder().map_err(|e| decode_error(name, &e))?;
-    let (width, height) = decoder.dimensions();
-    check_size((width, height))?;
-    let picture = DynamicImage::from_decoder(decoder).map_err(|e| decode_error(name, &e))?;
+    let decode = || {
+        let decoder = reader.into_decoder().map_err(|e| decode_error(name, &e))?;
+        let (width, height) = decoder.dimensions();
+        check_size((width, height))?;
+        let picture = DynamicImage::from_decoder(decoder).map_err(|e| decode_error(name, &e))?;
+        Ok((width, height, picture))
+    };
+    // Decoders are other people's code, and have had bounds that a damaged file passed.
+    let gave_up = |_| Err(ImageFileError::Decode { name: named(), reason: "its decoder gave up".into() });
+    let (width, height, picture) = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(gave_up)?;
     let rgb = match picture.color().has_alpha() {
         true => over_white(picture.into_rgba8().as_raw()),
         false => picture.into_rgb8().into_raw(),
@@ -194,6 +205,20 @@ fn over_white(rgba: &[u8]) -> Vec<u8> {
 fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     Some((number(16)?, number(20)?))
+}
+
+/// The bytes of a PNG file's palette, where it has one. With one that ends inside a colour the decoder (png 0.18)
+/// panics.
+fn palette_len(bytes: &[u8]) -> Option<usize> {
+    let mut at = 8;
+    loop {
+        let &[a, b, c, d, ref kind @ ..] = bytes.get(at..at + 8)? else { return None };
+        let len = u32::from_be_bytes([a, b, c, d]) as usize;
+        if kind == b"PLTE" {
+            return Some(len);
+        }
+        at = at.checked_add(len)?.checked_add(12)?;
+    }
 }
 
 /// True when the markers of a JPEG file lead to its end-of-image marker. Segments are stepped over by their

@@ -199,6 +199,26 @@ fn bombs_take_no_more_memory_than_the_picture_allows() {
     assert!(most <= 1 << 20, "{most} bytes at once");
 }
 
+/// Found by the fuzzer: the decoder panics on it.
+#[test]
+fn a_palette_that_ends_inside_a_colour_is_refused() {
+    let grey = {
+        let mut bytes = Vec::new();
+        PngEncoder::new(&mut bytes).write_image(&[0, 1], 2, 1, ExtendedColorType::L8).unwrap();
+        bytes
+    };
+    let header = chunk(b"IHDR", &[0, 0, 0, 2, 0, 0, 0, 1, 8, 3, 0, 0, 0]);
+    let with = |palette: &[u8]| {
+        let chunks = [header.clone(), chunk(b"PLTE", palette), chunk(b"tRNS", &[255, 0])];
+        decode(&[&grey[..8], &chunks.concat(), &grey[33..]].concat())
+    };
+    with(&[9, 8, 7, 60, 50, 40]).unwrap();
+    for len in [1, 2, 4, 5, 7, 8] {
+        let error = with(&vec![7; len]).unwrap_err().to_string();
+        assert_eq!(error, format!("x: its palette has {len} bytes, no multiple of 3"));
+    }
+}
+
 #[test]
 fn shapes_at_the_edge_are_seen_or_refused_by_name() {
     let processor = ImageProcessor::new(ProcessorConfig::default()).unwrap();

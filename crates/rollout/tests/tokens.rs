@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eyas_core::{Episode, Interrupt, Seed, TokenKind};
-use eyas_gym::{ResponseStyle, find};
+use eyas_gym::{KnobValue, ResponseStyle, find};
 use eyas_model::{Sampling, ScoreOptions, Vlm};
 use eyas_rollout::{Agent, Pictures, RolloutConfig, RolloutError, Start, rollout};
 
@@ -26,11 +26,17 @@ fn config(temperature: f32, max_context: usize) -> RolloutConfig {
     }
 }
 
-fn play(model: &Vlm, config: &RolloutConfig, pictures: &mut Pictures) -> Result<Vec<Episode>, RolloutError> {
-    let knobs = find("2048").unwrap().knobs(&BTreeMap::new()).unwrap();
-    let start = Start::reset("2048", Seed::new(1), &knobs).unwrap();
+fn play(
+    model: &Vlm,
+    config: &RolloutConfig,
+    copies: usize,
+    pictures: &mut Pictures,
+) -> Result<Vec<Episode>, RolloutError> {
+    let turns = BTreeMap::from([("max_turns".to_string(), KnobValue::Int(4))]);
+    let knobs = find("frozen-lake").unwrap().knobs(&turns).unwrap();
+    let start = Start::reset("frozen-lake", Seed::new(1), &knobs).unwrap();
     let (groups, _) =
-        rollout(Agent::of(model), &[start], 4, config, Seed::new(9), pictures, &Interrupt::default())?;
+        rollout(Agent::of(model), &[start], copies, config, Seed::new(9), pictures, &Interrupt::default())?;
     Ok(groups.into_iter().flat_map(|g| g.episodes).collect())
 }
 
@@ -70,8 +76,8 @@ fn a_policy_cannot_write_special_tokens() {
     }
     // So hot that every token is about as likely as any other: one in forty would be special.
     let mut seen = BTreeSet::new();
-    for max_context in [1200, 1300] {
-        for episode in play(&model, &config(1e4, max_context), &mut Pictures::default()).unwrap() {
+    for max_context in [1000, 1300] {
+        for episode in play(&model, &config(1e4, max_context), 16, &mut Pictures::default()).unwrap() {
             for turn in 0..episode.turns.len() {
                 seen.extend(sampled(&episode, turn));
             }
@@ -87,7 +93,7 @@ fn a_policy_cannot_write_special_tokens() {
 fn what_is_trained_on_are_the_ids_that_were_drawn() {
     let model = model();
     let mut pictures = Pictures::default();
-    let episodes = play(&model, &config(1.0, 900), &mut pictures).unwrap();
+    let episodes = play(&model, &config(1.0, 900), 4, &mut pictures).unwrap();
     let mut written_otherwise = 0;
     for episode in &episodes {
         for (n, turn) in episode.turns.iter().enumerate() {
@@ -119,7 +125,7 @@ fn what_is_trained_on_are_the_ids_that_were_drawn() {
 #[test]
 fn no_context_cuts_a_picture() {
     let model = model();
-    let whole = play(&model, &config(1.0, 1500), &mut Pictures::default()).unwrap();
+    let whole = play(&model, &config(1.0, 1500), 4, &mut Pictures::default()).unwrap();
     let prompt = whole[0]
         .trajectory
         .kinds()
@@ -130,12 +136,12 @@ fn no_context_cuts_a_picture() {
     for context in 1..=prompt {
         // An end within the prompt, its picture included, is an error and no shorter prompt.
         if context % 16 == 0 || context + 2 > prompt {
-            let error = play(&model, &config(1.0, context), &mut Pictures::default()).unwrap_err();
+            let error = play(&model, &config(1.0, context), 4, &mut Pictures::default()).unwrap_err();
             assert!(matches!(error, RolloutError::Prompt { prompt: p, .. } if p == prompt), "{error}");
         }
     }
     for context in (prompt + 1..prompt + 200).step_by(7) {
-        for episode in play(&model, &config(1.0, context), &mut Pictures::default()).unwrap() {
+        for episode in play(&model, &config(1.0, context), 4, &mut Pictures::default()).unwrap() {
             assert!(episode.trajectory.len() <= context);
             pictures_are_whole(&model, &episode);
         }
