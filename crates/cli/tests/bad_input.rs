@@ -428,7 +428,7 @@ fn conversations() {
     fs::write(dir.join("talks.jsonl"), "\n").unwrap();
     refused(&dir, &["score", model(), "talks.jsonl"], "error: talks.jsonl: no conversations");
     fs::write(dir.join("talks.jsonl"), b"\xFF").unwrap();
-    refused(&dir, &["score", model(), "talks.jsonl"], "error: talks.jsonl: not UTF-8 text");
+    refused(&dir, &["score", model(), "talks.jsonl"], "error: talks.jsonl:1: not UTF-8 at byte 0");
     refused(
         &dir,
         &["score", model(), "missing.jsonl"],

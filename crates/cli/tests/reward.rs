@@ -99,12 +99,31 @@ fn what_cannot_be_read_is_named_and_the_rest_is_scored() {
     for part in [
         "4 of 6 lines",
         "dump.jsonl:2: no JSON",
-        "dump.jsonl:3: not an object",
+        "dump.jsonl:3: invalid type: sequence, expected an object",
         ":4: no response",
-        ":5: no UTF-8",
+        ":5: not UTF-8 at byte 0",
     ] {
         assert!(ran.err.contains(part), "{part}: {}", ran.err);
     }
+    // A mark of the byte order and line breaks of Windows are no concern; a line of a gigabyte is passed over.
+    let mut bytes =
+        format!("\u{FEFF}{good}\r\n\r\n{good}\r\n{{\"response\": 1, \"response\": 2}}\r\n").into_bytes();
+    fs::write(dir.join("dump.jsonl"), &bytes).unwrap();
+    let ran = eyas(&dir, &["reward", "score", "spec.toml", "dump.jsonl", "--json"]);
+    assert!(lines(&ran.out).len() == 2 && ran.err.contains("1 of 3 lines"), "{}", ran.err);
+    assert!(ran.err.contains("dump.jsonl:4: the key \"response\" is there twice"), "{}", ran.err);
+    bytes.extend(good.as_bytes());
+    fs::write(dir.join("long.jsonl"), &bytes).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(dir.join("long.jsonl")).unwrap();
+    // A hole: takes no space, reads as zeros.
+    file.set_len(1 << 30).unwrap();
+    let ran = eyas(&dir, &["reward", "score", "spec.toml", "long.jsonl", "--json"]);
+    assert!(ran.err.contains("long.jsonl:5: longer than 67108864 bytes"), "{}", ran.err);
+    assert_eq!(lines(&ran.out).len(), 2);
+    fs::remove_file(dir.join("long.jsonl")).unwrap();
+    fs::write(dir.join("broken.toml"), b"a = 1\n[[reward]]\nname = \"\xFF\"").unwrap();
+    let ran = eyas(&dir, &["reward", "score", "broken.toml", "dump.jsonl"]);
+    assert!(ran.err.contains("line 3 is not UTF-8 at byte 8"), "{}", ran.err);
     for (spec, part) in [
         ("", "names no reward"),
         ("[[reward]]\nname = \"iuo\"", r#"did you mean "iou"?"#),

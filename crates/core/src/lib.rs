@@ -12,6 +12,7 @@ mod isolate;
 mod score;
 mod seed;
 mod trajectory;
+mod unique;
 
 pub use episode::{EPISODE_VERSION, Episode, Group, Outcome, Truth, Turn};
 pub use geometry::{BBox, Frame, ImageFrame, ModelPx, Norm1000, OriginalPx, Point, Unit};
@@ -21,3 +22,4 @@ pub use isolate::{catch_quietly, isolate};
 pub use score::{Invalid, Score, ScoreSheet, TokenSpan};
 pub use seed::{Rng, Seed};
 pub use trajectory::{ImageSpan, TokenKind, Trajectory, TrajectoryError};
+pub use unique::Unique;

@@ -2,14 +2,19 @@
 
 use std::fs;
 use std::io::{self, Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use eyas_core::Image;
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, Limits};
 
+use crate::plain_file::open_plain;
+
 /// Bytes of the widest pixel a decoder returns: four channels of 16 bits.
 const WIDEST_PIXEL: u64 = 8;
+/// Room for a colour profile, in bytes.
+const PROFILE: u64 = 4 << 20;
 
 /// What a picture may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,14 +90,14 @@ pub enum ImageFileError {
     },
 }
 
-/// Reads a PNG or JPEG file as [`decode_image`] does.
+/// Reads a PNG or JPEG file as [`decode_image`] does. A pipe or a device is refused, not waited for.
 ///
 /// # Errors
 /// [`ImageFileError`], with the path as the name.
 pub fn read_image(path: &Path, limits: &ImageLimits) -> Result<Image, ImageFileError> {
     let name = path.display().to_string();
     let io_error = |source| ImageFileError::Io { name: name.clone(), source };
-    let file = fs::File::open(path).map_err(io_error)?;
+    let file = open_plain(path).map_err(io_error)?;
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.
     file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error)?;
@@ -102,8 +107,8 @@ pub fn read_image(path: &Path, limits: &ImageLimits) -> Result<Image, ImageFileE
 /// Decodes a PNG or JPEG file held in memory; the format is told by the contents, `name` is for errors.
 ///
 /// The result is RGB8 whatever the file holds: palettes and grey are expanded, 16-bit samples are rounded
-/// to 8, and transparency is laid over white. An orientation in the metadata is not applied, so
-/// coordinates refer to the pixels as stored.
+/// to 8, and transparency is laid over white. CMYK becomes RGB without its profile. An orientation in the metadata
+/// is not applied, so coordinates refer to the pixels as stored. Of an animated PNG the still picture is read.
 ///
 /// # Errors
 /// [`ImageFileError`]. The size in the header is checked before any pixel is decoded or allocated.
@@ -123,24 +128,39 @@ pub fn decode_image(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Im
         pixels if (1..=limits.max_pixels).contains(&pixels) => Ok(()),
         _ => Err(ImageFileError::Size { name: named(), width, height, limit: limits.max_pixels }),
     };
-    match format {
+    let pixels = match format {
         // The PNG decoder sizes its buffers as soon as it is made, so the header is read without it.
         ImageFormat::Png => {
-            check_size(png_size(bytes).ok_or_else(|| ImageFileError::Truncated { name: named() })?)?
+            let (width, height) =
+                png_size(bytes).ok_or_else(|| ImageFileError::Truncated { name: named() })?;
+            check_size((width, height))?;
+            if let Some(len) = palette_len(bytes).filter(|len| len % 3 != 0) {
+                let reason = format!("its palette has {len} bytes, no multiple of 3");
+                return Err(ImageFileError::Decode { name: named(), reason });
+            }
+            u64::from(width) * u64::from(height)
         }
         // The JPEG decoder fills what is missing with grey and reports success.
         _ if !jpeg_has_end(bytes) => return Err(ImageFileError::Truncated { name: named() }),
-        _ => {}
-    }
+        _ => limits.max_pixels,
+    };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut memory = Limits::no_limits();
-    // Twice the widest picture leaves room for a decoder's own buffers.
-    memory.max_alloc = Some(limits.max_pixels.saturating_mul(2 * WIDEST_PIXEL).saturating_add(1 << 20));
+    // Twice the widest picture leaves room for a decoder's own buffers. Texts are kept as they are in the file, and a
+    // packed colour profile may not take more than the rest.
+    let own = pixels.saturating_mul(2 * WIDEST_PIXEL).saturating_add(bytes.len() as u64);
+    memory.max_alloc = Some(own.saturating_add(PROFILE));
     reader.limits(memory);
-    let decoder = reader.into_decoder().map_err(|e| decode_error(name, &e))?;
-    let (width, height) = decoder.dimensions();
-    check_size((width, height))?;
-    let picture = DynamicImage::from_decoder(decoder).map_err(|e| decode_error(name, &e))?;
+    let decode = || {
+        let decoder = reader.into_decoder().map_err(|e| decode_error(name, &e))?;
+        let (width, height) = decoder.dimensions();
+        check_size((width, height))?;
+        let picture = DynamicImage::from_decoder(decoder).map_err(|e| decode_error(name, &e))?;
+        Ok((width, height, picture))
+    };
+    // Decoders are other people's code, and have had bounds that a damaged file passed.
+    let gave_up = |_| Err(ImageFileError::Decode { name: named(), reason: "its decoder gave up".into() });
+    let (width, height, picture) = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(gave_up)?;
     let rgb = match picture.color().has_alpha() {
         true => over_white(picture.into_rgba8().as_raw()),
         false => picture.into_rgb8().into_raw(),
@@ -185,6 +205,20 @@ fn over_white(rgba: &[u8]) -> Vec<u8> {
 fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     Some((number(16)?, number(20)?))
+}
+
+/// The bytes of a PNG file's palette, where it has one. With one that ends inside a colour the decoder (png 0.18)
+/// panics.
+fn palette_len(bytes: &[u8]) -> Option<usize> {
+    let mut at = 8;
+    loop {
+        let &[a, b, c, d, ref kind @ ..] = bytes.get(at..at + 8)? else { return None };
+        let len = u32::from_be_bytes([a, b, c, d]) as usize;
+        if kind == b"PLTE" {
+            return Some(len);
+        }
+        at = at.checked_add(len)?.checked_add(12)?;
+    }
 }
 
 /// True when the markers of a JPEG file lead to its end-of-image marker. Segments are stepped over by their

@@ -8,6 +8,7 @@ mod device;
 pub mod hf;
 pub mod image_file;
 pub mod ops;
+mod plain_file;
 pub mod policy;
 pub mod processor;
 mod vlm;

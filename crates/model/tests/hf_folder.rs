@@ -2,69 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/model.rs"]
+mod model;
+
 use std::fs;
 use std::path::Path;
 
-use eyas_model::hf::{
-    ChatTemplate, Checkpoint, FolderError, HfFolder, ModelFiles, Qwen25VlConfig, Tokenizer, WeightDtype,
-    WeightRef, WeightsError,
-};
+use eyas_model::hf::{Checkpoint, FolderError, HfFolder, ModelFiles, Qwen25VlConfig, WeightsError};
+use model::{Model, PREPROCESSOR};
 use serde_json::{Value, json};
-
-const PREPROCESSOR: &str = r#"{"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14}"#;
-
-/// A model, kept as small as the architecture allows.
-struct Model {
-    config: Qwen25VlConfig,
-    shapes: Vec<(String, Vec<usize>)>,
-    data: Vec<Vec<f32>>,
-    tokenizer: Tokenizer,
-    template: ChatTemplate,
-}
-
-impl Model {
-    fn new() -> Self {
-        let tokenizer = Tokenizer::train_tiny(std::iter::empty(), 300, &["<answer>"]).unwrap();
-        let mut config = Qwen25VlConfig::tiny(300, tokenizer.special_tokens()).unwrap();
-        config.text.hidden_size = 16;
-        config.text.intermediate_size = 8;
-        config.text.num_hidden_layers = 1;
-        config.text.mrope_section = [0, 1, 1];
-        config.vision.hidden_size = 16;
-        config.vision.intermediate_size = 8;
-        config.vision.depth = 1;
-        config.vision.fullatt_block_indexes = vec![0];
-        config.vision.out_hidden_size = 16;
-        let shapes = config.tensor_shapes();
-        let fill = |i: usize, shape: &[usize]| {
-            let len = shape.iter().product::<usize>();
-            (0..len).map(|j| ((i * 31 + j) % 256) as f32 / 256.0).collect()
-        };
-        let data = shapes.iter().enumerate().map(|(i, (_, shape))| fill(i, shape)).collect();
-        Self { config, shapes, data, tokenizer, template: ChatTemplate::builtin().unwrap() }
-    }
-
-    fn weights(&self) -> Vec<WeightRef<'_>> {
-        let pairs = self.shapes.iter().zip(&self.data);
-        pairs.map(|((name, shape), data)| WeightRef { name, shape, data }).collect()
-    }
-
-    fn files<'a>(&'a self, weights: &'a [WeightRef<'a>]) -> ModelFiles<'a> {
-        ModelFiles {
-            config: &self.config,
-            weights,
-            dtype: WeightDtype::Bf16,
-            max_shard_bytes: ModelFiles::MAX_SHARD_BYTES,
-            tokenizer: &self.tokenizer,
-            template: &self.template,
-            preprocessor_json: PREPROCESSOR,
-        }
-    }
-
-    fn write(&self, target: &Path, overwrite: bool) -> Result<(), FolderError> {
-        self.files(&self.weights()).write(target, overwrite)
-    }
-}
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =

@@ -97,6 +97,28 @@ fn a_template_without_end_is_cut_short() {
     let nested = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}x\
                   {% endfor %}{% endfor %}{% endfor %}";
     assert!(ChatTemplate::from_source(nested.into()).is_err());
+    // The same without a word: 10^15 steps, of which ten million are taken.
+    let silent = nested.replace('x', "");
+    let error = ChatTemplate::from_source(silent).unwrap_err().to_string();
+    assert!(error.contains("out of fuel") && error.contains("loops without end"), "{error}");
+    let recursive = "{% macro m(n) %}{{ m(n) }}{% endmacro %}{{ m(1) }}";
+    assert!(ChatTemplate::from_source(recursive.into()).is_err());
+    let error = ChatTemplate::from_source(" ".repeat((1 << 20) + 1)).unwrap_err().to_string();
+    assert!(error.contains("longer than 1048576 bytes"), "{error}");
+}
+
+#[test]
+fn a_long_conversation_has_fuel_enough() {
+    let talk: Vec<Message> = (0..10_000)
+        .map(|i| match i % 2 {
+            0 => Message { role: Role::User, parts: vec![Part::Image, Part::Text("a".into())] },
+            _ => Message::text(Role::Assistant, "b"),
+        })
+        .collect();
+    for chat in [ChatTemplate::builtin().unwrap(), ChatTemplate::from_source(ONE_LINE.into()).unwrap()] {
+        let pieces = chat.conversation(&talk).unwrap();
+        assert_eq!(pieces.iter().filter(|p| **p == Piece::Image).count(), 5_000);
+    }
 }
 
 proptest! {

@@ -223,7 +223,7 @@ fn damaged_files() {
         assert!(Tokenizer::from_json(text.into(), None).is_err(), "{text:?}");
     }
     type Change = fn(&mut Value);
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 29] = [
         (|v| v["model"]["type"] = json!("Unigram"), "model.type"),
         (|v| v["model"]["dropout"] = json!(0.1), "model.dropout"),
         (|v| v["decoder"] = Value::Null, "decoder.type"),
@@ -234,10 +234,45 @@ fn damaged_files() {
         (|v| v["added_tokens"][2]["lstrip"] = json!(true), "added_tokens[2]"),
         (|v| v["added_tokens"][2]["id"] = json!(-1), "`added_tokens[2]` has no id"),
         (|v| v["added_tokens"][2]["content"] = json!(""), "`added_tokens[2]` has no content"),
-        (|v| v["added_tokens"][3]["id"] = json!(9), "does not have its id"),
+        (|v| v["added_tokens"][3]["id"] = json!(20), "does not have its id"),
         (|v| v["model"]["merges"][0] = json!("no such"), "tokenizer.json"),
         (|v| v["model"]["vocab"]["zz"] = json!(4_000_000_000u32), "4000000000"),
         (|v| v["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("("), "tokenizer.json"),
+        (|v| v["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("(a+)+$"), "repeats a group"),
+        (|v| v["pre_tokenizer"]["pretokenizers"][0]["behavior"] = json!("Removed"), "must keep the text"),
+        (|v| v["pre_tokenizer"]["pretokenizers"][0]["type"] = json!("Metaspace"), "pretokenizers[0]"),
+        (|v| v["normalizer"] = json!({"type": "Lowercase"}), "normalizer"),
+        (
+            |v| {
+                v["normalizer"] =
+                    json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Strip"}]})
+            },
+            "normalizer",
+        ),
+        (|v| v["model"]["continuing_subword_prefix"] = json!("long"), "continuing_subword_prefix"),
+        (|v| v["model"]["end_of_word_suffix"] = json!("</w>"), "end_of_word_suffix"),
+        (|v| v["model"]["vocab"]["zz"] = json!(20), "two tokens of the vocabulary have the id 20"),
+        (|v| v["model"]["vocab"]["zz"] = json!(-1), "tokenizer.json"),
+        (|v| v["model"]["vocab"]["zz"] = json!(1e300), "tokenizer.json"),
+        (|v| v["added_tokens"][2]["id"] = json!(1), "`added_tokens[2]` has the id of another added token"),
+        (
+            |v| {
+                v["model"]["vocab"].as_object_mut().unwrap().remove("<answer>");
+                v["model"]["vocab"]["zz"] = v["added_tokens"][12]["id"].clone();
+            },
+            "tokenizer.json",
+        ),
+        (|v| v["added_tokens"][2]["content"] = json!("<".repeat(257)), "up to 256 bytes"),
+        (
+            |v| {
+                let many =
+                    (0..1100).map(|i| json!({"id": 400 + i, "content": format!("<{i}>"), "special": true}));
+                v["added_tokens"].as_array_mut().unwrap().extend(many);
+            },
+            "at most 1024 tokens",
+        ),
+        // What is merged has to be there; merging nothing with something would never end.
+        (|v| v["model"]["merges"] = json!([["", "a"]]), "tokenizer.json"),
     ];
     for (change, part) in cases {
         let error = broken(change);
@@ -249,6 +284,40 @@ fn damaged_files() {
         v["model"]["merges"] = json!([]);
     });
     assert!(error.contains("0x21"), "{error}");
+}
+
+#[test]
+fn hostile_files_are_refused_or_bounded_in_time() {
+    let good = TOKENIZER.json();
+    for (old, new) in [
+        ("\"merges\": [", "\"merges\": ".to_string() + &"[".repeat(1_000_000)),
+        ("\"normalizer\": null", "\"normalizer\": ".to_string() + &"{\"a\":".repeat(1_000_000)),
+    ] {
+        let deep = good.replacen(old, &new, 1);
+        assert_ne!(deep, good);
+        let error = Tokenizer::from_json(deep, None).unwrap_err().to_string();
+        assert!(error.contains("recursion limit exceeded at line"), "{error}");
+    }
+    // Merges twice, and around in a circle over a token without bytes: the longest text still ends.
+    let mut value: Value = serde_json::from_str(good).unwrap();
+    let merges = value["model"]["merges"].as_array().unwrap().clone();
+    value["model"]["merges"] = merges.iter().chain(&merges).cloned().collect();
+    value["model"]["vocab"][""] = json!(384);
+    let circle = [json!(["", "a"]), json!(["a", ""]), json!(["", ""])];
+    value["model"]["merges"].as_array_mut().unwrap().clear();
+    value["model"]["merges"].as_array_mut().unwrap().extend(circle);
+    let t = Tokenizer::from_json(value.to_string(), None).unwrap();
+    let text = "a left ".repeat(20_000);
+    assert_eq!(t.decode(&t.encode_plain(&text).unwrap()).unwrap(), text);
+    // The slowest kind of pattern that is let through is quadratic.
+    let mut value: Value = serde_json::from_str(good).unwrap();
+    value["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!(r"\s*(?!\S)x|(?=a)a*b|\S+");
+    let t = Tokenizer::from_json(value.to_string(), None).unwrap();
+    for text in [" ".repeat(4_000), "a".repeat(4_000)] {
+        let clock = std::time::Instant::now();
+        assert_eq!(t.decode(&t.encode_plain(&text).unwrap()).unwrap(), text);
+        assert!(clock.elapsed().as_secs() < 20, "{:?}", clock.elapsed());
+    }
 }
 
 /// With `ignore_merges` a whole word of the vocabulary is taken as it is, even if it is a special token.

@@ -205,7 +205,7 @@ fn damaged_headers() {
         ("100 MB and one", big(100_000_001), "at most 100000000"),
         ("longer than the file", big(3), "cut off"),
         ("no header", vec![0; 8], "not valid JSON"),
-        ("no object", file(&json!([1]), &[]), "not valid JSON"),
+        ("no object", file(&json!([1]), &[]), "expected an object"),
         ("not UTF-8", [&2u64.to_le_bytes()[..], &[0xFF, 0xFE]].concat(), "not valid JSON"),
         ("entry no object", file(&json!({"a": 3}), &[]), "`a`"),
         ("no offsets", file(&json!({"a": {"dtype": "F32", "shape": [1]}}), &[0; 4]), "data_offsets"),

@@ -25,8 +25,8 @@
 //!   on. Errors of a device or network are tried again, each time with new files.
 //! - **Two whole checkpoints stay**, whatever is removed.
 //! - **One process writes**; a lock ends with its process, so there is none to remove by hand.
-//! - **Hostile files are errors**: nothing here panics on them, follows a link, leaves the directory, or
-//!   allocates more than a file's real length or a limit.
+//! - **Hostile files are errors**: nothing here panics on them, follows a link in a directory that is stored,
+//!   leaves it, or allocates more than a file's real length or a limit.
 //!
 //! Not promised: that no bit rots between two reads (it is found out, and the checkpoint before is taken), and
 //! anything about who wrote a checkpoint: checksums find damage, they are no signature.
@@ -91,6 +91,7 @@ mod log;
 mod manifest;
 mod open;
 mod part;
+mod text;
 
 pub use arrays::{Array, Arrays};
 pub use background::{Background, Outcome, Snapshot};
@@ -104,3 +105,4 @@ pub use log::{Log, Position};
 pub use manifest::{FileEntry, MANIFEST, MAX_MANIFEST, Manifest, VERSION, check_path, verify};
 pub use open::{Checkpoint, Checkpoints, Newest, Refused, name_of, step_of};
 pub use part::Part;
+pub use text::read_text;

@@ -11,7 +11,7 @@ use crate::layer::{self, Files};
 use crate::manifest::plain_file;
 
 /// The lines of a file, each without its line break, none longer than a limit: a file of one endless line
-/// takes no more memory than the limit. Ends after the first error.
+/// takes no more memory than the limit. Ends after the first error, unless [`Lines::going_on`] was asked for.
 ///
 /// A last line without a line break is given too; [`Lines::torn`] tells it apart.
 pub struct Lines {
@@ -21,6 +21,7 @@ pub struct Lines {
     line: u64,
     torn: bool,
     done: bool,
+    going_on: bool,
 }
 
 impl Lines {
@@ -30,8 +31,24 @@ impl Lines {
     /// [`StoreError::Missing`], [`StoreError::Kind`], [`StoreError::Io`].
     pub fn open(files: &dyn Files, path: &Path, limit: usize) -> Result<Self, StoreError> {
         plain_file(files, path)?;
-        let input = BufReader::new(layer::open(files, path).map_err(failed("open", path))?);
-        Ok(Self { input, path: path.into(), limit, line: 0, torn: false, done: false })
+        Ok(Self::of(layer::open(files, path).map_err(failed("open", path))?, path, limit))
+    }
+
+    /// The lines of any input; `path` is for messages.
+    pub fn of(input: Box<dyn Read + Send>, path: &Path, limit: usize) -> Self {
+        let input = BufReader::new(input);
+        Self { input, path: path.into(), limit, line: 0, torn: false, done: false, going_on: false }
+    }
+
+    /// After a line that is too long or not UTF-8, goes on with the next one. For files of lines that have
+    /// nothing to do with each other.
+    pub fn going_on(self) -> Self {
+        Self { going_on: true, ..self }
+    }
+
+    /// The number of the line given last, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
     }
 
     /// Whether the line given last had no line break: in a log, it was cut short.
@@ -63,6 +80,9 @@ impl Lines {
         self.torn = bytes.pop_if(|b| *b == b'\n').is_none();
         let (path, line) = (self.path.clone(), self.line);
         if bytes.len() > self.limit {
+            if self.going_on {
+                self.input.skip_until(b'\n').map_err(failed("read", &self.path))?;
+            }
             return Err(StoreError::LineTooLong { path, line, limit: self.limit });
         }
         let text = String::from_utf8(bytes);
@@ -78,7 +98,11 @@ impl Iterator for Lines {
             return None;
         }
         let read = self.read();
-        self.done = !matches!(read, Ok(Some(_)));
+        self.done = match &read {
+            Ok(line) => line.is_none(),
+            Err(StoreError::LineTooLong { .. } | StoreError::NotUtf8 { .. }) => !self.going_on,
+            Err(_) => true,
+        };
         read.transpose()
     }
 }
@@ -117,6 +141,17 @@ mod tests {
         assert_eq!(read.next().unwrap().unwrap(), "a");
         assert!(matches!(read.next(), Some(Err(StoreError::LineTooLong { line: 2, limit: 4, .. }))));
         assert!(read.next().is_none(), "where the next line begins is not looked for");
+    }
+
+    #[test]
+    fn lines_that_have_nothing_to_do_with_each_other_are_read_past_a_bad_one() {
+        let mut read = lines(b"12345678\n1\n\xFF\n2\n123456", 4).going_on();
+        assert!(matches!(read.next(), Some(Err(StoreError::LineTooLong { line: 1, .. }))));
+        assert_eq!((read.next().unwrap().unwrap().as_str(), read.line()), ("1", 2));
+        assert!(matches!(read.next(), Some(Err(StoreError::NotUtf8 { line: 3, at: 0, .. }))));
+        assert_eq!(read.next().unwrap().unwrap(), "2");
+        assert!(matches!(read.next(), Some(Err(StoreError::LineTooLong { line: 5, .. }))));
+        assert!(read.next().is_none());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{anyhow, bail, ensure};
+use eyas_core::Unique;
 use eyas_model::hf::{Message, Part, Role};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 /// A conversation with the places of its pictures.
@@ -25,11 +27,15 @@ impl Conversation {
     /// # Errors
     /// What is wrong, and at which message.
     pub(crate) fn parse(line: &str) -> anyhow::Result<Self> {
-        let value: Value = serde_json::from_str(line).map_err(|error| match error.classify() {
-            serde_json::error::Category::Eof => anyhow!("not JSON: the line is cut off"),
+        let object: Unique<Value> = serde_json::from_str(line).map_err(|error| match error.classify() {
+            Category::Eof => anyhow!("not JSON: the line is cut off"),
+            Category::Data if error.to_string().starts_with("invalid type") => {
+                anyhow!("expected an object with `messages`")
+            }
+            Category::Data => anyhow!(without_line(&error)),
             _ => anyhow!("not JSON: {}", without_line(&error)),
         })?;
-        let Value::Object(object) = value else { bail!("expected an object with `messages`") };
+        let object = object.0;
         if let Some(key) = ELSEWHERE.iter().find(|key| object.contains_key(**key)) {
             bail!("`{key}` is not supported; put pictures into `messages` as {IMAGE_FORM}");
         }
@@ -132,6 +138,7 @@ mod tests {
             (r#"{"messages": ["#, "not JSON: the line is cut off"),
             ("{]", "not JSON: key must be a string at column 2"),
             ("[]", "expected an object with `messages`"),
+            (r#"{"messages": [], "messages": []}"#, "the key \"messages\" is there twice at column 28"),
             (r#"{"prompt": 1}"#, "`messages` is missing, a list"),
             (
                 r#"{"messages": [], "images": []}"#,

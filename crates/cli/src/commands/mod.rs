@@ -5,6 +5,7 @@ mod chat;
 mod columns;
 mod compare;
 mod conversation;
+mod data_lines;
 mod eval;
 mod generate;
 mod gym;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use eyas_store::read_text;
+use eyas_train::recipe::MAX_RECIPE;
 use serde::Serialize;
 
 /// List the recipes in a folder
@@ -66,7 +68,7 @@ fn collect(folder: &Path, found: &mut Vec<Found>) -> anyhow::Result<()> {
             collect(&path, found)?;
         } else if kind.is_file() && path.extension().is_some_and(|e| e == "toml") {
             let text =
-                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                read_text(&path, MAX_RECIPE).with_context(|| format!("cannot read {}", path.display()))?;
             found.push(Found { description: description(&text), path });
         }
     }

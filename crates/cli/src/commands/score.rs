@@ -1,6 +1,5 @@
 //! `eyas score`: how likely a model finds what assistants said.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use serde::Serialize;
 
 use super::columns::write_columns;
 use super::conversation::Conversation;
+use super::data_lines::data_lines;
 use super::open::open_model;
 use super::pictures::{Picture, shares};
 
@@ -41,7 +41,7 @@ pub(crate) struct ScoreArgs {
 #[derive(Debug, Serialize)]
 struct Line {
     /// The number of the line in the file, from 1.
-    line: usize,
+    line: u64,
     tokens: Vec<Token>,
     sum: f64,
     mean: f64,
@@ -60,16 +60,15 @@ struct Token {
 /// When the model cannot be opened, or a line is not a conversation that the model can read.
 pub(crate) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let file = args.file.display();
-    let text = fs::read_to_string(&args.file).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => anyhow!("{file}: not UTF-8 text"),
-        _ => anyhow!("cannot read {file}: {error}"),
-    })?;
-    let lines: Vec<(usize, &str)> =
-        text.lines().enumerate().map(|(i, l)| (i + 1, l)).filter(|(_, l)| !l.trim().is_empty()).collect();
+    let mut lines: Vec<(u64, String)> = Vec::new();
+    for line in data_lines(&args.file)? {
+        let (number, line) = line?;
+        lines.push((number, line.map_err(|problem| anyhow!("{file}:{number}: {problem}"))?));
+    }
     ensure!(!lines.is_empty(), "{file}: no conversations");
     let model = open_model(&args.model)?;
     let folder = args.file.parent().unwrap_or(Path::new(""));
-    let open = |(number, line): &(usize, &str)| {
+    let open = |(number, line): &(u64, String)| {
         prepare(&model, folder, line).with_context(|| format!("{file}:{number}"))
     };
     // Pictures are not kept between the two passes: a file may show more of them than fit the memory.
@@ -120,7 +119,7 @@ fn prepare(model: &Vlm, folder: &Path, line: &str) -> anyhow::Result<(Trajectory
     Ok((trajectory, pictures))
 }
 
-fn score(model: &Vlm, line: usize, trajectory: &Trajectory, pictures: &[Picture]) -> anyhow::Result<Line> {
+fn score(model: &Vlm, line: u64, trajectory: &Trajectory, pictures: &[Picture]) -> anyhow::Result<Line> {
     let mut images = ImageStore::default();
     images.add(model.policy.processor(), pictures.iter().map(|p| &p.image))?;
     let scored = model.policy.score(&[vec![trajectory]], &images, &ScoreOptions::default())?;

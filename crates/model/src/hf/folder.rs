@@ -1,15 +1,17 @@
 //! A whole model folder: opening one with everything checked, and writing one as a unit.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::config::{ConfigError, Qwen25VlConfig};
+use super::foreign::{conversion_hint, other_formats};
 use super::template::{ChatTemplate, TEMPLATE_FILE, TemplateError};
 use super::tokenizer::{TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, Tokenizer, TokenizerError};
 use super::weights::{Checkpoint, WeightDtype, WeightRef, WeightsError, replace_file, write_weights};
+use crate::plain_file;
 use crate::processor::{self, ProcessorConfig};
 
 /// The architecture's sizes.
@@ -26,10 +28,12 @@ const MAX_JSON: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The path is no folder.
-    #[error("{path}: not a folder; give the path of a downloaded model, not its name on a hub")]
+    #[error("{path}: not a folder; give the path of a downloaded model, not its name on a hub{hint}")]
     NotAFolder {
         /// The path.
         path: PathBuf,
+        /// What to do about a file in another format, or nothing.
+        hint: String,
     },
     /// A file is not there.
     #[error("{folder}: {file} is missing: {hint}")]
@@ -140,14 +144,17 @@ impl HfFolder {
     /// [`FolderError`] naming the file.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         if !path.is_dir() {
-            return Err(FolderError::NotAFolder { path: path.into() });
+            let hint = path.file_name().and_then(|name| conversion_hint(&name.to_string_lossy()));
+            return Err(FolderError::NotAFolder { path: path.into(), hint: hint.unwrap_or_default() });
         }
         let folder = || path.to_path_buf();
-        require(path, CONFIG_FILE, "a model folder has one; is this the right folder?")?;
+        let hint = || format!("a model folder has one; is this the right folder?{}", other_formats(path));
+        require(path, CONFIG_FILE, hint)?;
         let config = Qwen25VlConfig::from_json(&read_text(&path.join(CONFIG_FILE))?)
             .map_err(|source| FolderError::Config { folder: folder(), source })?;
         let preprocessor_json = read_preprocessor(path)?;
-        require(path, TOKENIZER_FILE, "save the tokenizer with transformers' fast tokenizer to get it")?;
+        let hint = || "save the tokenizer with transformers' fast tokenizer to get it".into();
+        require(path, TOKENIZER_FILE, hint)?;
         let tokenizer = Tokenizer::from_folder(path)
             .map_err(|source| FolderError::Tokenizer { folder: folder(), source })?;
         let template = ChatTemplate::from_folder(path)
@@ -160,34 +167,31 @@ impl HfFolder {
     }
 }
 
-fn require(folder: &Path, file: &str, hint: &str) -> Result<(), FolderError> {
-    if folder.join(file).is_file() {
+fn require(folder: &Path, file: &str, hint: impl Fn() -> String) -> Result<(), FolderError> {
+    if folder.join(file).exists() {
         return Ok(());
     }
-    Err(FolderError::MissingFile { folder: folder.into(), file: file.into(), hint: hint.into() })
+    Err(FolderError::MissingFile { folder: folder.into(), file: file.into(), hint: hint() })
 }
 
 fn read_text(path: &Path) -> Result<String, FolderError> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_JSON + 1).read_to_string(&mut text));
-    if read.map_err(io_error(path))? as u64 > MAX_JSON {
+    plain_file::read_text(path, MAX_JSON).map_err(io_error(path))?.ok_or_else(|| {
         let reason = format!("more than {MAX_JSON} bytes, too large for a configuration");
-        return Err(FolderError::Json { path: path.to_path_buf(), reason });
-    }
-    Ok(text)
+        FolderError::Json { path: path.to_path_buf(), reason }
+    })
 }
 
 /// The image processor's settings, from their own file, or from the newer file that holds all processors'.
 fn read_preprocessor(folder: &Path) -> Result<String, FolderError> {
     let newer = folder.join(PROCESSOR_FILE);
-    if !folder.join(PREPROCESSOR_FILE).is_file() && newer.is_file() {
+    if !folder.join(PREPROCESSOR_FILE).exists() && newer.exists() {
         let value = parse(&newer, &read_text(&newer)?)?;
         return match &value["image_processor"] {
             Value::Object(settings) => Ok(Value::Object(settings.clone()).to_string()),
             _ => Err(FolderError::Json { path: newer, reason: "`image_processor` is missing".into() }),
         };
     }
-    require(folder, PREPROCESSOR_FILE, "it says how images are resized and normalised")?;
+    require(folder, PREPROCESSOR_FILE, || "it says how images are resized and normalised".into())?;
     let path = folder.join(PREPROCESSOR_FILE);
     let text = read_text(&path)?;
     parse(&path, &text)?;
@@ -340,7 +344,9 @@ fn occupied(target: &Path) -> Result<bool, FolderError> {
 
 /// Creates a new folder next to `target`, whose name says what it is for.
 fn beside(target: &Path, purpose: &str) -> Result<PathBuf, FolderError> {
-    let name = target.file_name().ok_or_else(|| FolderError::NotAFolder { path: target.into() })?;
+    let name = target
+        .file_name()
+        .ok_or_else(|| FolderError::NotAFolder { path: target.into(), hint: String::new() })?;
     let mut number = 0;
     loop {
         let path = target.with_file_name(format!(".{}.{purpose}{number}", name.to_string_lossy()));

@@ -10,6 +10,8 @@ mod bpe;
 mod config;
 mod fields;
 mod folder;
+mod foreign;
+mod pattern;
 mod template;
 mod tokenizer;
 mod weights;

@@ -8,14 +8,14 @@
 //! [`ChatTemplate::next_turn`] what comes between a sampled answer and the next one. That needs a template
 //! which writes every text unchanged and never changes earlier turns; both are checked on loading.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
 use serde_json::{Value, json};
 
 use super::tokenizer::TOKENIZER_CONFIG_FILE;
+use crate::plain_file;
 
 /// The template as a file of its own.
 pub const TEMPLATE_FILE: &str = "chat_template.jinja";
@@ -23,6 +23,10 @@ pub const TEMPLATE_FILE: &str = "chat_template.jinja";
 const TEMPLATE_JSON_FILE: &str = "chat_template.json";
 /// Bound on a file that holds a template; `tokenizer_config.json` is the largest.
 const MAX_FILE: u64 = 16 << 20;
+/// Bound on the template itself; released ones are below 10 KB.
+const MAX_SOURCE: usize = 1 << 20;
+/// Bound on the steps of one rendering. A conversation of 10,000 messages takes about a million.
+const MAX_STEPS: u64 = 10_000_000;
 /// Bound on rendered text; with markers for texts even a long conversation takes little.
 const MAX_RENDERED: usize = 4 << 20;
 
@@ -160,12 +164,12 @@ impl ChatTemplate {
     /// [`TemplateError`] when there is none, or as [`Self::from_source`].
     pub fn from_folder(folder: &Path) -> Result<Self, TemplateError> {
         let own = folder.join(TEMPLATE_FILE);
-        if own.is_file() {
+        if own.exists() {
             return Self::from_source(read_text(&own)?);
         }
         for name in [TEMPLATE_JSON_FILE, TOKENIZER_CONFIG_FILE] {
             let path = folder.join(name);
-            if path.is_file()
+            if path.exists()
                 && let Some(source) = template_in_json(&path)?
             {
                 return Self::from_source(source);
@@ -188,7 +192,11 @@ impl ChatTemplate {
     /// [`TemplateError::Jinja`] when it does not compile or render, [`TemplateError::Behaviour`] when it
     /// edits texts, rewrites earlier turns, or does not end the assistant's turn with `<|im_end|>`.
     pub fn from_source(source: String) -> Result<Self, TemplateError> {
+        if source.len() > MAX_SOURCE {
+            return Err(behaviour(format!("is longer than {MAX_SOURCE} bytes")));
+        }
         let mut engine = Environment::new();
+        engine.set_fuel(Some(MAX_STEPS));
         // As transformers sets up its engine, but printing an undefined value is an error instead of nothing.
         engine.set_trim_blocks(true);
         engine.set_lstrip_blocks(true);
@@ -346,6 +354,7 @@ impl Write for Bounded {
 fn jinja(error: minijinja::Error) -> TemplateError {
     let line = error.line().map_or(String::new(), |line| format!(" (line {line})"));
     let hint = match error.kind() {
+        ErrorKind::OutOfFuel => "; it loops without end, or the conversation is far too long",
         ErrorKind::UnknownMethod => "; Python methods are not available",
         ErrorKind::UndefinedError => "; only `messages`, `add_generation_prompt` and `eos_token` are defined",
         _ => "",
@@ -362,14 +371,12 @@ fn behaviour(reason: String) -> TemplateError {
 }
 
 fn read_text(path: &Path) -> Result<String, TemplateError> {
-    let error = |source| TemplateError::Io { path: path.to_path_buf(), source };
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
-    if read.map_err(error)? as u64 > MAX_FILE {
+    let text = plain_file::read_text(path, MAX_FILE);
+    let text = text.map_err(|source| TemplateError::Io { path: path.to_path_buf(), source })?;
+    text.ok_or_else(|| {
         let reason = format!("more than {MAX_FILE} bytes");
-        return Err(TemplateError::Damaged { path: path.to_path_buf(), reason });
-    }
-    Ok(text)
+        TemplateError::Damaged { path: path.to_path_buf(), reason }
+    })
 }
 
 /// The `chat_template` of a JSON file: a string, or a list of named ones, of which `default` is meant.

@@ -5,8 +5,6 @@
 //! Only [`Tokenizer::encode_template`], for text this program wrote itself, recognises special tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,7 +12,9 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use super::bpe::{SPECIAL, count_words, learn_merges, tokenizer_json};
+use super::pattern::check_pattern;
 use super::template::Piece;
+use crate::plain_file;
 
 /// The vocabulary, merges and added tokens.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -24,6 +24,9 @@ pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 const MAX_FILE: u64 = 128 << 20;
 /// Bound on token ids, far above any released vocabulary.
 const MAX_ID: u32 = 1 << 22;
+/// Bound on special tokens, and on the bytes of one: text is searched for each of them.
+const MAX_SPECIAL: usize = 1024;
+const MAX_SPECIAL_LEN: usize = 256;
 
 /// Why a tokenizer was refused, or could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +179,7 @@ impl Tokenizer {
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
         let json = read_text(&folder.join(TOKENIZER_FILE))?;
         let config = folder.join(TOKENIZER_CONFIG_FILE);
-        let config = if config.is_file() { Some(read_text(&config)?) } else { None };
+        let config = if config.exists() { Some(read_text(&config)?) } else { None };
         Self::from_json(json, config)
     }
 
@@ -185,14 +188,17 @@ impl Tokenizer {
     /// # Errors
     /// As [`Self::from_folder`].
     pub fn from_json(json: String, config_json: Option<String>) -> Result<Self, TokenizerError> {
-        let value: Value = serde_json::from_str(&json).map_err(|e| damaged(e.to_string()))?;
+        let mut value: Value = serde_json::from_str(&json).map_err(|e| damaged(e.to_string()))?;
         check_kind(&value)?;
         let added = read_added(&value)?;
-        let mut inner = tokenizers::Tokenizer::from_str(&json).map_err(|e| damaged(e.to_string()))?;
+        // They would change what is encoded behind the caller's back.
+        for key in ["truncation", "padding", "post_processor"] {
+            value[key] = Value::Null;
+        }
+        let text = value.to_string();
+        drop(value);
+        let mut inner = tokenizers::Tokenizer::from_str(&text).map_err(|e| damaged(e.to_string()))?;
         inner.set_encode_special_tokens(true);
-        // Either would change what is encoded behind the caller's back.
-        inner.with_truncation(None).map_err(|e| damaged(e.to_string()))?;
-        inner.with_padding(None);
 
         let bytes = byte_table(&inner, &added)?;
         let specials: BTreeMap<u32, String> =
@@ -476,13 +482,9 @@ fn damaged(reason: String) -> TokenizerError {
 }
 
 fn read_text(path: &Path) -> Result<String, TokenizerError> {
-    let error = |source| TokenizerError::Io { path: path.to_path_buf(), source };
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
-    if read.map_err(error)? as u64 > MAX_FILE {
-        return Err(TokenizerError::TooLarge { path: path.to_path_buf(), most: MAX_FILE });
-    }
-    Ok(text)
+    let text = plain_file::read_text(path, MAX_FILE);
+    let text = text.map_err(|source| TokenizerError::Io { path: path.to_path_buf(), source })?;
+    text.ok_or_else(|| TokenizerError::TooLarge { path: path.to_path_buf(), most: MAX_FILE })
 }
 
 /// Refuses tokenizers that would not round-trip, are not repeatable, or add text of their own.
@@ -496,11 +498,41 @@ fn check_kind(value: &Value) -> Result<(), TokenizerError> {
     if !value["model"]["dropout"].is_null() {
         return refuse("model.dropout", "must be null: encoding has to be repeatable");
     }
+    for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
+        let prefix = &value["model"][key];
+        if !prefix.is_null() && prefix != "" {
+            return refuse(
+                &format!("model.{key}"),
+                "must be empty: tokens are bytes of the text and nothing else",
+            );
+        }
+    }
     if value["decoder"]["type"] != "ByteLevel" {
         return refuse("decoder.type", "must be ByteLevel");
     }
+    let normalizer = &value["normalizer"];
+    let steps = normalizer["normalizers"].as_array();
+    let steps = steps.map_or(std::slice::from_ref(normalizer), Vec::as_slice);
+    if !steps.iter().all(|step| step.is_null() || step["type"] == "NFC") {
+        return refuse("normalizer", "must be null or NFC: any other would change the text");
+    }
     let before = &value["pre_tokenizer"];
     let steps = before["pretokenizers"].as_array().map_or(std::slice::from_ref(before), Vec::as_slice);
+    for (i, step) in steps.iter().enumerate() {
+        let field = format!("pre_tokenizer.pretokenizers[{i}]");
+        match step["type"].as_str() {
+            Some("ByteLevel" | "Digits") => {}
+            Some("Split") if step["behavior"] == "Removed" => {
+                return refuse(&field, "must keep the text that it splits at");
+            }
+            Some("Split") => {
+                if let Some(pattern) = step["pattern"]["Regex"].as_str() {
+                    check_pattern(pattern).or_else(|reason| refuse(&format!("{field}.pattern"), &reason))?;
+                }
+            }
+            _ => return refuse(&field, "must be Split, Digits or ByteLevel"),
+        }
+    }
     match steps.iter().find(|step| step["type"] == "ByteLevel") {
         None => refuse("pre_tokenizer", "must include ByteLevel"),
         Some(step) if step["add_prefix_space"] == true => {
@@ -519,7 +551,9 @@ struct Added {
 
 fn read_added(value: &Value) -> Result<Vec<Added>, TokenizerError> {
     let list = value["added_tokens"].as_array().ok_or_else(|| damaged("`added_tokens` is missing".into()))?;
-    let mut added = Vec::with_capacity(list.len());
+    let mut added: Vec<Added> = Vec::new();
+    let mut ids = BTreeSet::new();
+    let mut specials = 0;
     for (i, token) in list.iter().enumerate() {
         let bad = |what: &str| damaged(format!("`added_tokens[{i}]` {what}"));
         let id =
@@ -532,6 +566,15 @@ fn read_added(value: &Value) -> Result<Vec<Added>, TokenizerError> {
             let field = format!("added_tokens[{i}]");
             let reason = "is special and strips or needs the space around it".to_string();
             return Err(TokenizerError::Unsupported { field, reason });
+        }
+        specials += usize::from(special);
+        if specials > MAX_SPECIAL || (special && content.len() > MAX_SPECIAL_LEN) {
+            return Err(bad(&format!(
+                "is special; at most {MAX_SPECIAL} tokens of up to {MAX_SPECIAL_LEN} bytes can be"
+            )));
+        }
+        if !ids.insert(id) {
+            return Err(bad("has the id of another added token"));
         }
         added.push(Added { id, content: content.to_string(), special });
     }
@@ -576,7 +619,11 @@ fn byte_table(
         if let [byte] = bytes.as_slice() {
             bytes_seen.insert(*byte);
         }
-        table[id as usize] = Some(bytes.into());
+        let slot = &mut table[id as usize];
+        if slot.is_some() {
+            return Err(damaged(format!("two tokens of the vocabulary have the id {id}")));
+        }
+        *slot = Some(bytes.into());
     }
     if let Some(byte) = (0..=255u8).find(|b| !bytes_seen.contains(b)) {
         return Err(damaged(format!(
@@ -590,7 +637,12 @@ fn byte_table(
                 token.content, token.id
             )));
         }
-        table[token.id as usize] = Some(token.content.as_bytes().into());
+        let slot = &mut table[token.id as usize];
+        if slot.as_ref().is_some_and(|bytes| **bytes != *token.content.as_bytes()) {
+            let (id, content) = (token.id, &token.content);
+            return Err(damaged(format!("the vocabulary has another token for the id {id} of {content:?}")));
+        }
+        *slot = Some(token.content.as_bytes().into());
     }
     Ok(table)
 }

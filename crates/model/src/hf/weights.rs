@@ -10,10 +10,15 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use eyas_core::Unique;
 use half::{bf16, f16};
 use rayon::prelude::*;
 use serde::Deserialize;
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
+
+use super::foreign::other_formats;
+use crate::plain_file::{open_plain, read_text};
 
 /// The single-file name.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
@@ -261,9 +266,9 @@ impl Checkpoint {
     pub fn open(folder: &Path, shapes: &[(String, Vec<usize>)]) -> Result<Self, WeightsError> {
         let single = folder.join(WEIGHTS_FILE);
         let index = folder.join(INDEX_FILE);
-        let found = if single.is_file() {
+        let found = if single.exists() {
             collect(read_header(&single)?)?
-        } else if index.is_file() {
+        } else if index.exists() {
             read_sharded(folder, &index)?
         } else {
             return Err(WeightsError::NoWeights { folder: folder.into(), hint: other_formats(folder) });
@@ -298,10 +303,14 @@ impl Checkpoint {
     pub fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
         let entry = self.entries.get(name).ok_or_else(|| WeightsError::Unknown { tensor: name.into() })?;
         let error = |source| WeightsError::Io { path: entry.file.clone(), source };
-        let mut file = File::open(&entry.file).map_err(error)?;
+        let mut file = open_plain(&entry.file).map_err(error)?;
         file.seek(SeekFrom::Start(entry.start)).map_err(error)?;
-        // The range was checked against the file's length when the header was read.
-        let mut bytes = vec![0; entry.bytes as usize];
+        // The range was checked against the file's length when the header was read; a file with holes can be
+        // longer than the memory nevertheless.
+        let mut bytes = Vec::new();
+        let len = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+        bytes.try_reserve_exact(len).map_err(|_| error(io::ErrorKind::OutOfMemory.into()))?;
+        bytes.resize(len, 0);
         file.read_exact(&mut bytes).map_err(error)?;
         let data = entry.stored.to_f32(&bytes);
         check_finite(name, &data)?;
@@ -324,36 +333,83 @@ fn check_finite(name: &str, data: &[f32]) -> Result<(), WeightsError> {
     }
 }
 
-/// Names the weights that are there in a format that is not read.
-fn other_formats(folder: &Path) -> String {
-    let Ok(files) = fs::read_dir(folder) else { return String::new() };
-    let mut names: Vec<String> = files
-        .filter_map(|f| f.ok()?.file_name().into_string().ok())
-        .filter(|name| [".bin", ".pt", ".pth", ".gguf"].iter().any(|ending| name.ends_with(ending)))
-        .collect();
-    names.sort();
-    match names.first() {
-        Some(name) => format!(
-            "; {name} is in another format: load it with transformers and save_pretrained(..., \
-             safe_serialization=True) to convert it"
-        ),
-        None => String::new(),
-    }
-}
-
 /// One header entry as the format spells it.
 #[derive(Deserialize)]
 struct RawEntry {
     dtype: String,
-    shape: Vec<u64>,
+    shape: Shape,
     data_offsets: [u64; 2],
+}
+
+/// A header: its entries by name, without the metadata.
+struct Header(BTreeMap<String, RawEntry>);
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Header(BTreeMap::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Header {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object with an entry for each tensor")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "__metadata__" {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let shown: String = name.chars().take(200).collect();
+            if self.0.contains_key(&name) {
+                return Err(A::Error::custom(format!("tensor `{shown}` is there twice")));
+            }
+            let entry = map.next_value().map_err(|e| A::Error::custom(format!("tensor `{shown}`: {e}")))?;
+            self.0.insert(name, entry);
+        }
+        Ok(self)
+    }
+}
+
+/// The sizes of a tensor. One with very many would take eight times the bytes that it has in the file.
+#[derive(Default)]
+struct Shape(Vec<u64>);
+
+/// Most sizes of one tensor.
+const MAX_RANK: usize = 8;
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Shape::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Shape {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "at most {MAX_RANK} sizes")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut sizes: A) -> Result<Self, A::Error> {
+        while let Some(size) = sizes.next_element()? {
+            self.0.push(size);
+            if self.0.len() > MAX_RANK {
+                return Err(A::Error::invalid_length(self.0.len(), &self));
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// Reads and checks the header of one file: its length, and that the tensors tile the data without gap or
 /// overlap and have as many bytes as their shapes need.
 fn read_header(path: &Path) -> Result<Vec<Entry>, WeightsError> {
     let damaged = |reason: String| WeightsError::Damaged { file: path.to_path_buf(), reason };
-    let mut file = File::open(path).map_err(io_error(path))?;
+    let mut file = open_plain(path).map_err(io_error(path))?;
     let len = file.metadata().map_err(io_error(path))?.len();
     if len < PREFIX {
         return Err(damaged(format!("{len} bytes is too short for a safetensors file")));
@@ -372,18 +428,17 @@ fn read_header(path: &Path) -> Result<Vec<Entry>, WeightsError> {
     }
     let mut header = vec![0; header_len as usize];
     file.read_exact(&mut header).map_err(io_error(path))?;
-    let header: BTreeMap<String, Value> =
-        serde_json::from_slice(&header).map_err(|e| damaged(format!("the header is not valid JSON: {e}")))?;
+    let header: Header = serde_json::from_slice(&header).map_err(|e| match e.is_data() {
+        true => damaged(format!("the header: {e}")),
+        false => damaged(format!("the header is not valid JSON: {e}")),
+    })?;
 
     let data_start = PREFIX + header_len;
     let data_len = len - data_start;
-    let mut entries = Vec::with_capacity(header.len());
-    for (name, value) in header {
-        if name == "__metadata__" {
-            continue;
-        }
+    let mut entries = Vec::with_capacity(header.0.len());
+    for (name, raw) in header.0 {
         let bad = |reason| WeightsError::BadTensor { file: path.to_path_buf(), tensor: name.clone(), reason };
-        let raw: RawEntry = serde_json::from_value(value).map_err(|e| bad(e.to_string()))?;
+        let sizes = &raw.shape.0;
         let stored = Stored::parse(&raw.dtype).ok_or_else(|| {
             bad(format!("dtype {} is not supported; store it as F32, F16 or BF16", raw.dtype))
         })?;
@@ -391,17 +446,16 @@ fn read_header(path: &Path) -> Result<Vec<Entry>, WeightsError> {
         if start > end || end > data_len {
             return Err(bad(format!("bytes {start}..{end} of {data_len}: the file is cut off or damaged")));
         }
-        let needed = raw.shape.iter().try_fold(stored.bytes(), |n, &size| n.checked_mul(size));
+        let needed = sizes.iter().try_fold(stored.bytes(), |n, &size| n.checked_mul(size));
         if needed != Some(end - start) {
             return Err(bad(format!(
-                "shape {:?} of {} does not fit its {} bytes",
-                raw.shape,
+                "shape {sizes:?} of {} does not fit its {} bytes",
                 raw.dtype,
                 end - start
             )));
         }
-        let shape: Option<Vec<usize>> = raw.shape.iter().map(|&n| usize::try_from(n).ok()).collect();
-        let shape = shape.ok_or_else(|| bad(format!("shape {:?} is too large", raw.shape)))?;
+        let shape: Option<Vec<usize>> = sizes.iter().map(|&n| usize::try_from(n).ok()).collect();
+        let shape = shape.ok_or_else(|| bad(format!("shape {sizes:?} is too large")))?;
         let (file, start) = (path.to_path_buf(), data_start + start);
         entries.push(Entry { file, name, stored, shape, start, bytes: end - raw.data_offsets[0] });
     }
@@ -439,18 +493,16 @@ fn collect(entries: Vec<Entry>) -> Result<BTreeMap<String, Entry>, WeightsError>
 /// The part of the index that matters.
 #[derive(Deserialize)]
 struct Index {
-    weight_map: BTreeMap<String, String>,
+    weight_map: Unique<String>,
 }
 
 fn read_sharded(folder: &Path, path: &Path) -> Result<BTreeMap<String, Entry>, WeightsError> {
     let bad = |reason: String| WeightsError::Index { file: path.to_path_buf(), reason };
-    let len = fs::metadata(path).map_err(io_error(path))?.len();
-    if len > MAX_INDEX {
-        return Err(bad(format!("{len} bytes is too large for an index; at most {MAX_INDEX} are allowed")));
-    }
-    let text = fs::read(path).map_err(io_error(path))?;
-    let index: Index = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
-    let shards: BTreeSet<&String> = index.weight_map.values().collect();
+    let text = read_text(path, MAX_INDEX).map_err(io_error(path))?;
+    let text = text.ok_or_else(|| bad(format!("more than {MAX_INDEX} bytes, too large for an index")))?;
+    let index: Index = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+    let map = index.weight_map.0;
+    let shards: BTreeSet<&String> = map.values().collect();
     let mut entries = Vec::new();
     for shard in shards {
         // A name from the file must not lead out of the folder.
@@ -459,17 +511,17 @@ fn read_sharded(folder: &Path, path: &Path) -> Result<BTreeMap<String, Entry>, W
             return Err(bad(format!("{shard:?} is not the name of a safetensors file beside the index")));
         }
         let file = folder.join(shard);
-        if !file.is_file() {
+        if !file.exists() {
             return Err(bad(format!("the shard {shard} is missing from the folder; download it again")));
         }
         let tensors = read_header(&file)?;
-        if let Some(stray) = tensors.iter().find(|e| !index.weight_map.contains_key(&e.name)) {
+        if let Some(stray) = tensors.iter().find(|e| !map.contains_key(&e.name)) {
             return Err(bad(format!("`{}` is in {shard} but not in the index", stray.name)));
         }
         entries.extend(tensors);
     }
     let found = collect(entries)?;
-    for (tensor, shard) in &index.weight_map {
+    for (tensor, shard) in &map {
         let there = found.get(&canonical_name(tensor)).is_some_and(|e| e.file == folder.join(shard));
         if !there {
             return Err(bad(format!("`{tensor}` should be in {shard}, which does not have it")));

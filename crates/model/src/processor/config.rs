@@ -1,16 +1,24 @@
 //! The settings in a model folder's `preprocessor_config.json`.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plain_file::read_text;
+
 /// PIL's number for bicubic resampling, the only kind this processor does.
 const BICUBIC: i64 = 3;
-/// The longest `patch_size × merge_size` taken seriously, in pixels.
-const MAX_FACTOR: usize = 4096;
+/// Bytes of a settings file.
+const MAX_FILE: u64 = 4 << 20;
+/// The longest `patch_size × merge_size` taken seriously, in pixels. A thin image is never narrower than that, and
+/// up to 200 times as long.
+const MAX_FACTOR: usize = 256;
 /// The largest `max_pixels` taken seriously.
 const MAX_MAX_PIXELS: u64 = 1 << 30;
+/// The largest `min_pixels`: the smallest image is enlarged to it, and takes 12 bytes a pixel and frame as rows.
+const MAX_MIN_PIXELS: u64 = 1 << 24;
 
 /// Why settings cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -136,8 +144,9 @@ impl ProcessorConfig {
     /// [`ConfigError`] when the file cannot be read, is not JSON of the right types, or fails
     /// [`Self::validate`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|e| file_error(path, &e))?;
-        Self::from_json(&text)
+        let too_long = || io::Error::other(format!("more than {MAX_FILE} bytes"));
+        let text = read_text(path, MAX_FILE).and_then(|text| text.ok_or_else(too_long));
+        Self::from_json(&text.map_err(|e| file_error(path, &e))?)
     }
 
     /// Reads the text of a `preprocessor_config.json`. Missing settings get the default, unknown ones are
@@ -214,12 +223,13 @@ impl ProcessorConfig {
         check((1..=256).contains(&self.patch_size), "patch_size", self.patch_size, SMALL)?;
         check((1..=256).contains(&self.merge_size), "merge_size", self.merge_size, SMALL)?;
         let factor = self.patch_size * self.merge_size;
-        check(factor <= MAX_FACTOR, "patch_size × merge_size", factor, "at most 4096")?;
+        check(factor <= MAX_FACTOR, "patch_size × merge_size", factor, "at most 256")?;
         let frames = self.temporal_patch_size;
-        check((1..=256).contains(&frames), "temporal_patch_size", frames, SMALL)?;
+        check((1..=16).contains(&frames), "temporal_patch_size", frames, "1 to 16")?;
         check((1..=MAX_MAX_PIXELS).contains(&self.max_pixels), "max_pixels", self.max_pixels, "1 to 2^30")?;
         let min = self.min_pixels;
         check((1..=self.max_pixels).contains(&min), "min_pixels", min, "at least 1 and at most max_pixels")?;
+        check(min <= MAX_MIN_PIXELS, "min_pixels", min, "at most 2^24")?;
         let scale = self.rescale_factor;
         check(scale.is_finite() && scale > 0.0, "rescale_factor", scale, "finite and above 0")?;
         for mean in self.image_mean {

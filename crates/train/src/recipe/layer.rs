@@ -2,13 +2,16 @@
 //! key was written.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
+use eyas_store::read_text;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::{Place, Problem, RecipeError};
+
+/// Most bytes of a recipe.
+pub const MAX_RECIPE: u64 = 4 << 20;
 
 /// A table of keys, and where they were written.
 pub(super) struct Layer {
@@ -50,7 +53,7 @@ impl Places {
 
 /// The text of a file.
 pub(super) fn text_of(path: &Path) -> Result<String, RecipeError> {
-    fs::read_to_string(path).map_err(|source| RecipeError::Read { path: path.into(), source })
+    read_text(path, MAX_RECIPE).map_err(|source| RecipeError::Read { path: path.into(), source })
 }
 
 /// All layers of the recipe `text` that stands in `path`.
@@ -103,7 +106,7 @@ fn extended(path: &Path, at: &Place, base: &Value) -> Result<Layer, RecipeError>
         return Err(invalid(Problem::Type(message)));
     };
     let path = path.parent().unwrap_or(Path::new("")).join(base);
-    let text = fs::read_to_string(&path).map_err(|source| RecipeError::Extends {
+    let text = read_text(&path, MAX_RECIPE).map_err(|source| RecipeError::Extends {
         at: at.clone(),
         path: path.clone(),
         source,

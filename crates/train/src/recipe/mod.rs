@@ -40,6 +40,7 @@ pub use draw::{
     AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, Useful, Worth,
 };
 pub use error::{Problem, RecipeError};
+pub use layer::MAX_RECIPE;
 pub use list::{RecipeInfo, StageInfo, list_recipes};
 pub use place::Place;
 pub use route::Route;

@@ -1,5 +1,6 @@
 //! Finds what rewards read in the rows of a dump, whoever wrote it.
 
+use eyas_core::Unique;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -46,7 +47,7 @@ const ID: &[&str] = &["id", "sample_id", "index"];
 #[derive(Debug)]
 pub(super) struct Row {
     /// From 1.
-    pub(super) line: usize,
+    pub(super) line: u64,
     pub(super) id: Option<String>,
     pub(super) response: String,
     pub(super) gold: Value,
@@ -57,9 +58,12 @@ pub(super) struct Row {
 
 impl Columns {
     /// Reads one line of a dump.
-    pub(super) fn read(&self, line: usize, text: &str) -> Result<Row, String> {
-        let value: Value = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
-        let Value::Object(fields) = value else { return Err("not an object".into()) };
+    pub(super) fn read(&self, line: u64, text: &str) -> Result<Row, String> {
+        let fields: Unique<Value> = serde_json::from_str(text).map_err(|error| match error.is_data() {
+            true => error.to_string(),
+            false => format!("no JSON: {error}"),
+        })?;
+        let fields: Map<String, Value> = fields.0.into_iter().collect();
         let found = pick(&fields, self.response.as_deref(), RESPONSE)
             .ok_or_else(|| missing("response", self.response.as_deref(), RESPONSE, &fields))?;
         let response = said(found).ok_or("the response is neither text nor a chat")?;
@@ -154,6 +158,12 @@ mod tests {
         let error = Columns::default().read(1, r#"{"x": 1}"#).unwrap_err();
         assert!(error.contains("completion") && error.contains("but x"), "{error}");
         assert!(Columns::default().read(1, "[1]").is_err());
+        let error = Columns::default().read(1, r#"{"response": "a", "response": "b"}"#).unwrap_err();
+        assert!(error.starts_with("the key \"response\" is there twice"), "{error}");
+        let error = Columns::default().read(1, r#"{"response": "a", "gold": 1e400}"#).unwrap_err();
+        assert!(error.starts_with("no JSON: number out of range at line 1 column"), "{error}");
+        let deep = format!(r#"{{"response": {}"#, "[".repeat(1_000_000));
+        assert!(Columns::default().read(1, &deep).unwrap_err().contains("recursion limit"));
         assert!(Columns::default().read(1, r#"{"response": 5}"#).is_err());
     }
 }

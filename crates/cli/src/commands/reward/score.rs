@@ -9,9 +9,11 @@ use clap::Args;
 use eyas_core::Score;
 use eyas_reward::compose::{Composition, Evaluation};
 use eyas_reward::{Progress, Response, RewardSpec, Sample};
+use eyas_store::read_text;
 use rayon::prelude::*;
 use serde::Deserialize;
 
+use super::super::data_lines::data_lines;
 use super::columns::{Columns, Row};
 use super::report::{self, Scored};
 
@@ -48,6 +50,8 @@ struct SpecFile {
     steps: u64,
 }
 
+/// Most bytes of a spec.
+const MAX_SPEC: u64 = 4 << 20;
 /// Most problems that are told one by one.
 const TOLD: usize = 20;
 
@@ -57,16 +61,17 @@ const TOLD: usize = 20;
 /// When a file cannot be read, the spec is refused, or a line could not be read; the others are scored.
 pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let spec = read_spec(&args.spec)?;
-    let text = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let (mut rows, mut problems) = (Vec::new(), Vec::new());
-    for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let read = std::str::from_utf8(line).map_err(|error| format!("no UTF-8: {error}"));
-        match read.and_then(|line| spec.columns.read(index + 1, line)) {
+    let (mut rows, mut problems, mut bad) = (Vec::new(), Vec::new(), 0);
+    for line in data_lines(&args.file)? {
+        let (number, line) = line?;
+        match line.and_then(|line| spec.columns.read(number, &line)) {
             Ok(row) => rows.push(row),
-            Err(problem) => problems.push(format!("{}:{}: {problem}", args.file.display(), index + 1)),
+            Err(problem) => {
+                bad += 1;
+                if bad <= TOLD {
+                    problems.push(format!("{}:{number}: {problem}", args.file.display()));
+                }
+            }
         }
     }
     let scored = score(&spec, &rows);
@@ -77,21 +82,19 @@ pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     } else {
         report::table(&spec.reward, &scored, out)?;
     }
-    if problems.is_empty() {
+    if bad == 0 {
         return Ok(());
     }
-    let count = problems.len();
-    problems.truncate(TOLD);
     bail!(
-        "{count} of {} lines could not be read; the others were scored\n{}\nhint: name columns in the spec, \
+        "{bad} of {} lines could not be read; the others were scored\n{}\nhint: name columns in the spec, \
          for example [columns] response = \"text\"",
-        rows.len() + count,
+        rows.len() + bad,
         problems.join("\n")
     )
 }
 
 fn read_spec(path: &Path) -> anyhow::Result<SpecFile> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_text(path, MAX_SPEC).with_context(|| format!("cannot read {}", path.display()))?;
     let spec: SpecFile =
         toml::from_str(&text).with_context(|| format!("{} is not a spec of rewards", path.display()))?;
     ensure!(

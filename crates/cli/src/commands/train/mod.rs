@@ -16,9 +16,9 @@ use eyas_eval::report::{MetricLine, ReportInput, write_report};
 use eyas_eval::{EnvSummary, EvalConfig, EvalEnv, Evaluation, Summary, evaluate, table};
 use eyas_model::{Policy, Sampling, Vlm};
 use eyas_rollout::{Agent, RolloutError};
-use eyas_store::RunLock;
+use eyas_store::{RunLock, read_text};
 use eyas_train::checkpoint::Progress as Position;
-use eyas_train::recipe::{ModelSource, Recipe, Stage};
+use eyas_train::recipe::{MAX_RECIPE, ModelSource, Recipe, Stage};
 use eyas_train::{
     Guard, GuardState, Metrics, RunDir, StageRun, StageState, StepReport, TrainError, check_prompts,
     configure, open_model, run_stage, stage_seed,
@@ -117,7 +117,7 @@ fn begun(args: &TrainArgs) -> anyhow::Result<Job> {
 
 fn resumed(args: &TrainArgs, path: &Path) -> anyhow::Result<Job> {
     let file = path.join("recipe.toml");
-    let old = std::fs::read_to_string(&file).map_err(|error| {
+    let old = read_text(&file, MAX_RECIPE).map_err(|error| {
         anyhow!("cannot read {}: {error}\nhint: --resume takes the directory of a run, such as runs/quickstart-seed1", file.display())
     })?;
     let own = Recipe::from_toml(&old, &file.to_string_lossy())?;
