@@ -97,7 +97,7 @@ fn a_template_without_end_is_cut_short() {
     let nested = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}x\
                   {% endfor %}{% endfor %}{% endfor %}";
     assert!(ChatTemplate::from_source(nested.into()).is_err());
-    // The same without a word: 10^15 steps, of which ten million are taken.
+    // The same without a word: 10^15 steps, of which two million are taken.
     let silent = nested.replace('x', "");
     let error = ChatTemplate::from_source(silent).unwrap_err().to_string();
     assert!(error.contains("out of fuel") && error.contains("loops without end"), "{error}");

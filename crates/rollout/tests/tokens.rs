@@ -140,7 +140,7 @@ fn no_context_cuts_a_picture() {
             assert!(matches!(error, RolloutError::Prompt { prompt: p, .. } if p == prompt), "{error}");
         }
     }
-    for context in (prompt + 1..prompt + 200).step_by(7) {
+    for context in (prompt + 1..prompt + 200).step_by(19) {
         for episode in play(&model, &config(1.0, context), 4, &mut Pictures::default()).unwrap() {
             assert!(episode.trajectory.len() <= context);
             pictures_are_whole(&model, &episode);

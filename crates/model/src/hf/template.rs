@@ -25,8 +25,8 @@ const TEMPLATE_JSON_FILE: &str = "chat_template.json";
 const MAX_FILE: u64 = 16 << 20;
 /// Bound on the template itself; released ones are below 10 KB.
 const MAX_SOURCE: usize = 1 << 20;
-/// Bound on the steps of one rendering. A conversation of 10,000 messages takes about a million.
-const MAX_STEPS: u64 = 10_000_000;
+/// Bound on the steps of one rendering. A conversation of 10,000 messages takes some hundred thousand.
+const MAX_STEPS: u64 = 2_000_000;
 /// Bound on rendered text; with markers for texts even a long conversation takes little.
 const MAX_RENDERED: usize = 4 << 20;
 

@@ -167,6 +167,7 @@ const TOKENIZER: &[&[u8]] = &[
     b"\\u0120",
     b"\"continuing_subword_prefix\": \"\xC3\xA9\xC3\xA9\"",
 ];
+// Steps are counted and not what one of them takes, so no text is made millions of times longer here.
 const TEMPLATE: &[&[u8]] = &[
     b"{{",
     b"}}",
@@ -191,7 +192,7 @@ const TEMPLATE: &[&[u8]] = &[
     b"{% set x = 1 %}",
     b"~",
     b"+",
-    b"* 9999999",
+    b"* 99",
     b"[::-1]",
     b"<|im_end|>",
     b"<|image_pad|>",
@@ -485,9 +486,9 @@ fn store(_: &Path, file: &[u8]) -> Result<bool, String> {
         }
     }
     const LIMIT: usize = 100;
-    let mut lines = Lines::of(Box::new(Cursor::new(file.to_vec())), path, LIMIT).going_on();
+    let lines = Lines::of(Box::new(Cursor::new(file.to_vec())), path, LIMIT).going_on();
     let mut count = 0;
-    while let Some(line) = lines.next() {
+    for line in lines {
         count += 1;
         match line {
             Ok(line) if line.len() > LIMIT || line.contains('\n') => return Err(format!("a line {line:?}")),
