@@ -58,7 +58,10 @@ fn a_run_that_goes_back_can_be_killed_and_resumed_to_the_same_bytes() {
     let (plain, whole) = (dir.join("plain"), dir.join("whole"));
     let backs = said.matches("2 updates in a row were skipped; going back from step").count();
     assert!(backs >= 1, "{said}");
-    assert!(said.contains("update skipped: ") && said.contains("standard deviations above the mean"), "{said}");
+    assert!(
+        said.contains("update skipped: ") && said.contains("standard deviations above the mean"),
+        "{said}"
+    );
     let last = metrics(&whole).last().unwrap()["guard/rollbacks"].as_f64();
     assert_eq!(last, Some(backs as f64));
     assert_eq!(sum(&plain, "guard/skipped") + sum(&plain, "guard/rollbacks"), 0.0, "off by default");
@@ -112,9 +115,17 @@ fn a_run_that_diverges_stops_and_says_so() {
     let ran = eyas(&dir, &["train", "r.toml", "--run", "run"]);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
     assert!(ran.err.contains("update skipped, not finite: "), "{}", ran.err);
-    assert!(ran.err.contains("2 updates in a row were skipped; going back from step 3 to step 0"), "{}", ran.err);
-    let end = "2 updates in a row were skipped, and the run went back to a checkpoint 1 times before; the last: step 2:";
-    assert!(ran.err.contains(end) && ran.err.contains("\nhint: go on with a smaller learning rate"), "{}", ran.err);
+    assert!(
+        ran.err.contains("2 updates in a row were skipped; going back from step 3 to step 0"),
+        "{}",
+        ran.err
+    );
+    let end = "2 updates in a row were skipped, and the run had gone back 1 times; the last: step 2:";
+    assert!(
+        ran.err.contains(end) && ran.err.contains("\nhint: go on with a smaller learning rate"),
+        "{}",
+        ran.err
+    );
     let line = &metrics(&dir.join("run"))[2];
     assert_eq!((line["guard/nonfinite"].as_f64(), line["update_skipped"].as_bool()), (Some(1.0), Some(true)));
 
@@ -159,7 +170,11 @@ min_scores = 12
     assert_eq!(ran.code, 1, "{ran:?}");
     let why = "error: stage \"rl\": 6 of 12 scores of this step could not be computed: iou 6 of 6 (unparseable ground \
                truth: ";
-    assert!(ran.err.contains(why) && ran.err.contains("\nhint: a reward or its judge is failing"), "{}", ran.err);
+    assert!(
+        ran.err.contains(why) && ran.err.contains("\nhint: a reward or its judge is failing"),
+        "{}",
+        ran.err
+    );
     assert!(dir.join("run/checkpoints/step-00000000/manifest.json").is_file(), "kept as it was: {}", ran.err);
     // Half may fail: the run goes through, and learns nothing from what has no score.
     fs::write(dir.join("more.toml"), recipe.replace("0.4", "0.5")).unwrap();

@@ -227,8 +227,10 @@ fn a_second_signal_ends_the_process_at_once() {
     fs::write(dir.join("r.toml"), long_steps()).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     let run = dir.join("pieces");
-    let mut child =
-        command(&dir, &["train", "r.toml", "--run", "pieces"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = command(&dir, &["train", "r.toml", "--run", "pieces"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
     let child = child.as_mut().unwrap();
     assert!(wait_for_steps(child, &run, 1));
     // The next step has begun: the first signal waits for a gradient over all of its demonstrations.

@@ -282,8 +282,8 @@ impl RewardSpec {
             .flatten()
             .map(|(response, gold, fields)| Sample { response, gold, fields, progress })
             .collect();
-        let scores = isolate(|| score(&samples, &self.params))
-            .unwrap_or_else(|why| vec![crashed(why); samples.len()]);
+        let scores =
+            isolate(|| score(&samples, &self.params)).unwrap_or_else(|why| vec![crashed(why); samples.len()]);
         let mut scores = scores.into_iter().map(|s| named(s, self.info.name));
         let mut next = || scores.next().unwrap_or_else(|| missing("score"));
         parsed.iter().map(|p| p.as_ref().map_or_else(|why| why.clone(), |_| next())).collect()
@@ -565,7 +565,8 @@ mod tests {
         fn together(samples: &[Sample<'_>], _: &Params) -> Vec<Score> {
             panic!("{} of them", samples.len())
         }
-        const TOUCHY: RewardInfo = RewardInfo { name: "touchy", score: Scorer::Episode(touchy), ..crate::game::INFO };
+        const TOUCHY: RewardInfo =
+            RewardInfo { name: "touchy", score: Scorer::Episode(touchy), ..crate::game::INFO };
         const TOGETHER: RewardInfo =
             RewardInfo { name: "together", score: Scorer::Group(together), ..crate::game::INFO };
         static REWARDS: [RewardInfo; 2] = [TOUCHY, TOGETHER];
@@ -580,7 +581,10 @@ mod tests {
             let Score::Invalid(Invalid::Crash { detail: got }) = score else { panic!("{score:?}") };
             assert!(got.ends_with(detail), "{got}");
         };
-        assert_eq!((&group[0].scores[0].score, &group[2].scores[0].score), (&Score::Ok(1.0), &Score::Ok(1.0)));
+        assert_eq!(
+            (&group[0].scores[0].score, &group[2].scores[0].score),
+            (&Score::Ok(1.0), &Score::Ok(1.0))
+        );
         crash(&group[1].scores[0].score, "on purpose");
         for e in &group {
             crash(&e.scores[1].score, "3 of them");

@@ -24,8 +24,11 @@ impl Start {
     /// When the environment is unknown, refuses the knobs, or panics.
     pub fn reset(id: &str, seed: Seed, knobs: &Knobs) -> Result<Self, RolloutError> {
         let entry = find(id)?;
-        let game = isolate(|| entry.reset(seed, knobs))
-            .map_err(|why| RolloutError::Environment { env: id.into(), seed, why })??;
+        let game = isolate(|| entry.reset(seed, knobs)).map_err(|why| RolloutError::Environment {
+            env: id.into(),
+            seed,
+            why,
+        })??;
         let knobs = serde_json::to_value(knobs).unwrap_or_default();
         Ok(Self { game, seed, knobs, failed: Vec::new() })
     }

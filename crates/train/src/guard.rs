@@ -104,8 +104,7 @@ impl Guard {
             return false;
         }
         let GuardSettings { max_z, window, min_count, .. } = self.settings;
-        let measured =
-            [("loss", loss, &self.state.losses), ("gradient norm", norm, &self.state.norms)];
+        let measured = [("loss", loss, &self.state.losses), ("gradient norm", norm, &self.state.norms)];
         let far = measured.into_iter().find_map(|(name, value, before)| {
             let z = before.z(value, min_count).filter(|z| *z > max_z)?;
             let n = before.len();
@@ -210,7 +209,8 @@ mod tests {
     use eyas_core::{EPISODE_VERSION, Outcome, ScoreSheet, Seed, TokenSpan, Trajectory, Turn};
 
     fn guard(max_z: f64, max_skips: u64) -> Guard {
-        let settings = GuardSettings { max_z, window: 4, min_count: 2, max_skips, ..GuardSettings::default() };
+        let settings =
+            GuardSettings { max_z, window: 4, min_count: 2, max_skips, ..GuardSettings::default() };
         Guard::new(settings, GuardState::default())
     }
 
@@ -249,7 +249,8 @@ mod tests {
     #[test]
     fn a_guard_that_was_written_down_goes_on_alike() {
         let mut through = guard(2.0, 9);
-        let numbers: Vec<(f64, f64)> = (0..40).map(|i| (f64::from(i * 37 % 11) / 3.0, f64::from(i * 7 % 13))).collect();
+        let numbers: Vec<(f64, f64)> =
+            (0..40).map(|i| (f64::from(i * 37 % 11) / 3.0, f64::from(i * 7 % 13))).collect();
         for (i, (loss, norm)) in numbers.iter().enumerate() {
             let text = serde_json::to_string(&through.state).unwrap_or_default();
             let mut resumed = Guard::new(through.settings, serde_json::from_str(&text).unwrap_or_default());
@@ -292,12 +293,12 @@ mod tests {
         let good = || episode(&[("a", Score::Ok(0.0)), ("b", aside())]);
         let bad = || episode(&[("a", crash("first")), ("b", aside())]);
         assert!(check(&[good(), good(), bad(), bad()]).is_ok(), "half is allowed");
-        assert!(check(&[good(), bad(), bad()]).is_ok(), "too few to tell: what does not apply does not count");
-        let error = check(&[good(), bad(), bad(), bad()]).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "3 of 4 scores of this step could not be computed: a 3 of 4 (crashed: first)"
+        assert!(
+            check(&[good(), bad(), bad()]).is_ok(),
+            "too few to tell: what does not apply does not count"
         );
+        let error = check(&[good(), bad(), bad(), bad()]).unwrap_err().to_string();
+        assert_eq!(error, "3 of 4 scores of this step could not be computed: a 3 of 4 (crashed: first)");
         assert!(check(&vec![episode(&[("b", aside())]); 9]).is_ok(), "nobody failed");
     }
 

@@ -34,9 +34,7 @@ pub fn starts(envs: &[EnvChoice], n: usize, seed: Seed) -> Result<Vec<(usize, St
     allot(envs, n, &mut seed.split("mixture", 0).rng())
         .into_iter()
         .enumerate()
-        .map(|(place, env)| {
-            Ok((env, draw(&envs[env], seed.split("start", place as u64))?))
-        })
+        .map(|(place, env)| Ok((env, draw(&envs[env], seed.split("start", place as u64))?)))
         .collect()
 }
 

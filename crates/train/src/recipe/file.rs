@@ -16,8 +16,8 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::{
-    ComputeDtype, DeviceName, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, SaveDtype,
-    StageKind, ValueSettings,
+    ComputeDtype, DeviceName, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset,
+    ReferencePolicy, SaveDtype, StageKind, ValueSettings,
 };
 
 #[derive(Default, Deserialize)]

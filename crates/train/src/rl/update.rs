@@ -13,9 +13,9 @@ use eyas_core::{Episode, Group, Interrupt, Outcome, Trajectory};
 use eyas_model::{AdamW, ImageStore, Policy, ScoreOptions, Scored, Upstream};
 
 use super::value::ValueTargets;
-use crate::{Guard, TrainError};
 use crate::optim::micro_batches;
 use crate::recipe::KlWeight;
+use crate::{Guard, TrainError};
 
 /// A group that takes part in the update.
 pub(crate) struct Live<'a> {

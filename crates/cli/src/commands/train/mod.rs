@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use eyas_core::{Episode, Interrupt, Seed};
 use eyas_eval::report::{MetricLine, ReportInput, write_report};
@@ -185,7 +185,7 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
             (model, None)
         }
     };
-    let (mut run, _lock) = match (&found.position, held) {
+    let (run, _lock) = match (&found.position, held) {
         (Some(position), Some(held)) => (RunDir::reopen(path, &position.metrics)?, held),
         (_, held) => {
             drop(held);
@@ -483,7 +483,7 @@ impl Session<'_> {
         let (limit, skips) = (self.recipe.guard.max_rollbacks, self.position.guard.skips);
         if rollbacks > limit {
             bail!(
-                "{skips} updates in a row were skipped, and the run went back to a checkpoint {limit} times before; \
+                "{skips} updates in a row were skipped, and the run had gone back {limit} times; \
                  the last: {}\nhint: go on with a smaller learning rate, `eyas train --resume {} --set \
                  stage.NAME.optim.lr=... --allow lr`, or change [guard] of the recipe: max_z, max_skips, max_rollbacks",
                 self.trouble,
@@ -613,7 +613,10 @@ fn evaluations(
         let lost: Vec<&str> = evaluation.episodes.iter().filter_map(Episode::lost).collect();
         if let Some(first) = lost.first() {
             let (n, all) = (lost.len(), evaluation.episodes.len());
-            progress.warn(&format!("{n} of {all} episodes of {} are lost and do not count: it {first}", env.name));
+            progress.warn(&format!(
+                "{n} of {all} episodes of {} are lost and do not count: it {first}",
+                env.name
+            ));
         }
         results.insert(env.name.clone(), evaluation);
     }
