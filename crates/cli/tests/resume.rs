@@ -227,7 +227,7 @@ fn one_process_trains_in_a_directory() {
 /// The recipe without its second stage, and a step that takes a while.
 fn long_steps() -> String {
     let first = RECIPE.split("\n[[stage]]").take(2).collect::<Vec<_>>().join("\n[[stage]]");
-    let long = first.replace("batch_size = 4", "batch_size = 96").replace("steps = 4", "steps = 2");
+    let long = first.replace("batch_size = 4", "batch_size = 24").replace("steps = 4", "steps = 2");
     assert_ne!(long, first);
     format!("{long}micro_batch_tokens = 1000000\n[eval]\nepisodes = 2\n")
 }
@@ -263,7 +263,7 @@ fn a_second_signal_ends_the_process_at_once() {
 #[test]
 fn an_evaluation_in_the_middle_of_a_stage_can_be_interrupted() {
     let dir = folder("resume-evaluation");
-    let recipe = RECIPE.replace("episodes = 2", "episodes = 48\nevery = 3\nbatch = 16");
+    let recipe = RECIPE.replace("episodes = 2", "episodes = 24\nevery = 3\nbatch = 12");
     fs::write(dir.join("r.toml"), recipe).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     let run = dir.join("pieces");

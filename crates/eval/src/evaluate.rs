@@ -85,7 +85,8 @@ pub fn references(env: &EvalEnv, seed: Seed, episodes: usize) -> Result<Referenc
 /// Plays the held-out episodes of one environment; gives the result and the episodes.
 ///
 /// # Errors
-/// When the environment, the model or the tokenizer refuses its input, or `interrupt` is raised.
+/// When the environment, the model or the tokenizer refuses its input, every episode is lost, or `interrupt` is
+/// raised.
 pub fn evaluate(
     agent: Agent<'_>,
     env: &EvalEnv,
@@ -112,6 +113,10 @@ pub fn evaluate(
             rollout(agent, batch, 1, &rollout_config, seed, &mut Pictures::default(), interrupt)?;
         episodes.extend(groups.into_iter().flat_map(|g| g.episodes));
         progress(episodes.len());
+    }
+    if let (Some(first), true) = (episodes.first(), episodes.iter().all(|e| e.lost().is_some())) {
+        let why = format!("every episode is lost; this one {}", first.lost().unwrap_or_default());
+        return Err(RolloutError::Environment { env: first.env.clone(), seed: first.seed, why });
     }
     let mut rewards = vec![RewardSpec::of(&format::INFO)];
     if config.style == ResponseStyle::Perception {

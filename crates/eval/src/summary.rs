@@ -44,13 +44,17 @@ pub struct Measured {
     pub format: Option<f64>,
     /// Episodes played.
     pub episodes: usize,
+    /// Those among them whose environment failed: they count in none of the means.
+    #[serde(default)]
+    pub lost: usize,
 }
 
 impl Measured {
     /// Score, success and count of `episodes`; perception and format from their score sheets, where
-    /// rows of the names `perception` and `format` are valid. Episodes that were lost do not count. All zero
-    /// for no episodes.
+    /// rows of the names `perception` and `format` are valid. Episodes that were lost count in none
+    /// of them. All zero for no episodes.
     pub fn of(episodes: &[Episode]) -> Self {
+        let played = episodes.len();
         let episodes: Vec<&Episode> = episodes.iter().filter(|e| e.lost().is_none()).collect();
         let scores: Vec<f64> = episodes.iter().map(|e| f64::from(e.env_score)).collect();
         let won = episodes.iter().filter(|e| e.outcome == Outcome::Success).count();
@@ -69,7 +73,8 @@ impl Measured {
             success: won as f64 / episodes.len().max(1) as f64,
             perception: sheet("perception"),
             format: sheet("format"),
-            episodes: episodes.len(),
+            episodes: played,
+            lost: played - episodes.len(),
         }
     }
 }
@@ -262,6 +267,11 @@ mod tests {
         assert_eq!((m.score, m.success, m.episodes), (2.5, 0.25, 4));
         assert_eq!((m.perception, m.format), (Some(0.75), None), "invalid scores do not count");
         assert_eq!(Measured::of(&[]), Measured::default());
+
+        // A lost episode is no result of 0.
+        let lost = episode(0.0, Outcome::Lost, Score::Invalid(Invalid::NonFinite));
+        let with = Measured::of(&[&played[..], &[lost]].concat());
+        assert_eq!(with, Measured { episodes: 5, lost: 1, ..m });
     }
 
     #[test]

@@ -492,7 +492,7 @@ impl<'a> Session<'a> {
         let (limit, skips) = (self.recipe.guard.max_rollbacks, self.position.guard.skips);
         if rollbacks > limit {
             bail!(
-                "{skips} updates in a row were skipped, and the run went back to a checkpoint {limit} times before; \
+                "{skips} updates in a row were skipped, and the run had gone back {limit} times; \
                  the last: {}\nhint: go on with a smaller learning rate, `eyas train --resume {} --set \
                  stage.NAME.optim.lr=... --allow lr`, or change [guard] of the recipe: max_z, max_skips, max_rollbacks",
                 self.trouble,
