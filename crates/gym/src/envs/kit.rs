@@ -3,8 +3,10 @@
 
 use eyas_core::{Image, Seed};
 
-use crate::Frame;
+use serde_json::{Map, Value, json};
+
 use crate::draw::{Canvas, WHITE};
+use crate::{Env, Frame, Status};
 
 /// A whole number has at most this many digits. Longer ones say nothing about a picture.
 const MAX_DIGITS: usize = 6;
@@ -83,6 +85,37 @@ pub(crate) fn turned(steps: usize) -> (f32, f32) {
 pub(crate) fn scatter(seed: Seed, index: u64, count: usize) -> Vec<(i32, i32, usize)> {
     let mut rng = seed.split("scatter", index).rng();
     (0..count).map(|_| (rng.below(1000) as i32, rng.below(1000) as i32, rng.below(1000))).collect()
+}
+
+/// The turns allowed for a way of `shortest` moves, when `turns` were allowed for one of `before`.
+pub(crate) fn turns_from_here(turns: u32, before: u32, shortest: u32) -> u32 {
+    let scaled = u64::from(turns) * u64::from(shortest) / u64::from(before.max(1));
+    u32::try_from(scaled).unwrap_or(turns).max(shortest).max(1)
+}
+
+/// Forms of ground truth by their names.
+pub(crate) fn truths<const N: usize>(forms: [(&str, Value); N]) -> Map<String, Value> {
+    forms.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+}
+
+/// The longest plan that is told.
+const MAX_PLAN: usize = 64;
+
+/// What the oracle does until the episode ends, for actions that are written `name(argument,...)`: a list
+/// of `{action, target}`, the target's arguments separated by blanks.
+pub(crate) fn plan(env: &impl Env) -> Value {
+    let (mut env, mut steps) = (env.clone(), Vec::new());
+    while env.status() == Status::Running && steps.len() < MAX_PLAN {
+        let action = env.oracle();
+        let text = action.to_string();
+        let (name, arguments) = text.split_once('(').unwrap_or((&text, ""));
+        let target = arguments.trim_end_matches(')').replace(',', " ");
+        steps.push(json!({ "action": name, "target": target }));
+        if !env.step(&action).legal {
+            break;
+        }
+    }
+    Value::from(steps)
 }
 
 #[cfg(test)]

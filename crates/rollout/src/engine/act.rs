@@ -90,7 +90,7 @@ fn finish_turn(agent: Agent<'_>, player: &mut Player) -> Result<bool, RolloutErr
 
 /// What the environment knows and does not show, when it is to be recorded.
 pub(super) fn truth(game: &dyn Game, config: &RolloutConfig) -> Option<Truth> {
-    config.record_truth.then(|| Truth { answer: game.oracle(), facts: game.perception().data })
+    config.record_truth.then(|| Truth { answer: game.oracle(), facts: game.facts() })
 }
 
 /// Plays the answer of a response. Without a readable answer the turn passes, at the environment's

@@ -10,10 +10,13 @@ use std::fmt;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::draw::{Canvas, Rgb, WHITE};
-use crate::{Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::envs::kit;
+use crate::{
+    Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step, TruthForm,
+};
 
 const GRAMMAR: &str =
     "SPEED, PATH: KEEP | ACCELERATE | DECELERATE | STOP, then STRAIGHT | LEFT_CHANGE | RIGHT_CHANGE";
@@ -32,6 +35,12 @@ const SPEC: EnvSpec = EnvSpec {
     players: 1,
     source: "AlphaDrive; highway-env; IDM (Treiber); MOBIL (Kesting)",
 };
+
+const TRUTH: &[TruthForm] = &[TruthForm {
+    name: "plan",
+    rewards: &["meta_action_f1", "alphadrive"],
+    doc: "the planner's meta-actions: {speed, path}",
+}];
 
 const KNOBS: &[KnobSpec] = &[
     KnobSpec::int("lanes", Axis::Reasoning, 2, 5, 3, "lanes of the road").dialled(2.0, 4.0),
@@ -786,6 +795,15 @@ impl Env for Highway {
         let v = action.pace.applied(ego.v, self.0.limit);
         text += &format!(" so {v} {}", action.path.word().replace('_', "-"));
         text
+    }
+
+    fn truth_forms() -> &'static [TruthForm] {
+        TRUTH
+    }
+
+    fn truths(&self) -> Map<String, Value> {
+        let MetaAction { pace, path } = self.oracle();
+        kit::truths([("plan", json!({ "speed": pace.word(), "path": path.word() }))])
     }
 
     /// First the ego car's lane, counted from 1 at the left, and its speed; then one line a car in sight:

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 use super::screen::{self, Area, Click, FONT_KNOB, Screen, Style, UNIT};
-use crate::{Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::envs::kit;
+use crate::{
+    Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step, TruthForm,
+};
 
 const GRAMMAR: &str = "click(x,y) | type(\"text\") | scroll(dx,dy) | press(backspace|escape|enter)";
 
@@ -26,6 +29,12 @@ const SPEC: EnvSpec = EnvSpec {
     players: 1,
     source: "MiniWoB++; BrowserGym",
 };
+
+const TRUTH: &[TruthForm] = &[TruthForm {
+    name: "target",
+    rewards: &["gui_r1", "ui_r1", "infigui_r1", "gui_action_type"],
+    doc: "the next action of a shortest way: {action, bbox of what is clicked, text, direction}",
+}];
 
 const KNOBS: &[KnobSpec] = &[
     KnobSpec::int("fields", Axis::Horizon, 1, 12, 2, "controls that the goal names").dialled(1.0, 10.0),
@@ -313,6 +322,12 @@ pub enum Key {
 const KEYS: [(Key, &str); 3] =
     [(Key::Backspace, "backspace"), (Key::Escape, "escape"), (Key::Enter, "enter")];
 
+impl Key {
+    fn name(self) -> &'static str {
+        KEYS.iter().find(|(key, _)| *key == self).map_or("", |(_, name)| name)
+    }
+}
+
 /// An action on a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -332,10 +347,7 @@ impl fmt::Display for Act {
             Self::Click(click) => click.fmt(f),
             Self::Type(text) => write!(f, "type(\"{text}\")"),
             Self::Scroll(dx, dy) => write!(f, "scroll({dx},{dy})"),
-            Self::Press(key) => {
-                let name = KEYS.iter().find(|(k, _)| k == key).map_or("", |(_, name)| name);
-                write!(f, "press({name})")
-            }
+            Self::Press(key) => write!(f, "press({})", key.name()),
         }
     }
 }
@@ -823,6 +835,26 @@ impl Env for Form {
             Act::Press(Key::Escape) => text + " close the list",
             Act::Press(_) => text + " press the key",
         }
+    }
+
+    fn truth_forms() -> &'static [TruthForm] {
+        TRUTH
+    }
+
+    fn truths(&self) -> Map<String, Json> {
+        let target = match self.plan() {
+            Act::Click(click) => {
+                let hit = self.parts().into_iter().find(|(_, area)| area.contains(click));
+                let place = hit.map_or(json!([click.x, click.y]), |(_, area)| json!(area.corners()));
+                json!({ "action": "click", "bbox": place })
+            }
+            Act::Type(text) => json!({ "action": "type", "text": text }),
+            Act::Scroll(_, dy) => {
+                json!({ "action": "scroll", "direction": if dy < 0 { "up" } else { "down" } })
+            }
+            Act::Press(key) => json!({ "action": "press", "text": key.name() }),
+        };
+        kit::truths([("target", target)])
     }
 
     /// The title with the row and column of its corner on a grid of 28 px. Then one line a row on view:

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::screen::{self, Area, Click, FONT_KNOB, Icon, Screen, Style, UNIT};
-use crate::{Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::envs::kit;
+use crate::{
+    Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step, TruthForm,
+};
 
 const GRAMMAR: &str = "click(x,y)";
 
@@ -25,6 +28,12 @@ const SPEC: EnvSpec = EnvSpec {
     players: 1,
     source: "ScreenSpot; ScreenSpot-Pro; UI-R1; InfiGUI-G1",
 };
+
+const TRUTH: &[TruthForm] = &[TruthForm {
+    name: "target",
+    rewards: &["gui_r1", "ui_r1", "infigui_r1", "gui_action_type", "gui_grounding"],
+    doc: "the click: {action, bbox}",
+}];
 
 const KNOBS: &[KnobSpec] = &[
     KnobSpec::choice("screen", Axis::Perception, screen::SIZES, "168x168", "width and height in pixels")
@@ -335,6 +344,14 @@ impl Env for GuiGrounding {
         let middle = task.target().area.middle();
         let line = task.target().line();
         text + &format!("{line} box {left} {top} {right} {bottom} middle {} {}", middle.x, middle.y)
+    }
+
+    fn truth_forms() -> &'static [TruthForm] {
+        TRUTH
+    }
+
+    fn truths(&self) -> Map<String, Value> {
+        kit::truths([("target", json!({ "action": "click", "bbox": self.task.target().area.corners() }))])
     }
 
     /// One line a widget, in reading order: its word, its kind, row and column of its middle on a grid

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::screen::{self, Area, Click, FONT_KNOB, Icon, Screen, Style, UNIT};
-use crate::{Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::envs::kit;
+use crate::{
+    Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step, TruthForm,
+};
 
 const GRAMMAR: &str = "click(x,y) | back | done";
 
@@ -28,6 +31,12 @@ const SPEC: EnvSpec = EnvSpec {
     players: 1,
     source: "GUI Exploration Lab",
 };
+
+const TRUTH: &[TruthForm] = &[TruthForm {
+    name: "target",
+    rewards: &["gui_r1", "ui_r1", "infigui_r1", "gui_action_type"],
+    doc: "the next action of a shortest way: {action: click, bbox}, {action: back} or {action: done}",
+}];
 
 const KNOBS: &[KnobSpec] = &[
     KnobSpec::int("screens", Axis::Reasoning, 3, 20, 6, "screens with buttons on them").dialled(4.0, 16.0),
@@ -469,6 +478,27 @@ impl Env for ScreenGraph {
         self.report(if reached { fewest as f32 / moves.max(fewest) as f32 } else { 0.0 }, legal)
     }
 
+    fn begin_here(&mut self) {
+        let mut walker = self.clone();
+        let mut moves = 0;
+        // Every move of the plan leads nearer; more than back along the trail and over all screens is none.
+        while moves <= self.now.trail.len() + self.task.pages.len() {
+            match walker.plan() {
+                Plan::Done => break,
+                Plan::Back => walker.go_back(),
+                Plan::Follow(to) => walker.enter(to),
+            }
+            moves += 1;
+        }
+        self.now.turn = 0;
+        if walker.now.at == self.task.goal {
+            let slack = self.task.max_turns.saturating_sub(self.task.fewest);
+            let task = Arc::make_mut(&mut self.task);
+            task.fewest = moves.max(1);
+            task.max_turns = task.fewest + slack;
+        }
+    }
+
     fn pass(&mut self) -> Step {
         if self.now.outcome.is_none() {
             self.count_turn();
@@ -510,6 +540,22 @@ impl Env for ScreenGraph {
                 None => text + " nothing there",
             },
         }
+    }
+
+    fn truth_forms() -> &'static [TruthForm] {
+        TRUTH
+    }
+
+    fn truths(&self) -> Map<String, Value> {
+        let target = match self.oracle() {
+            Move::Click(click) => {
+                let hit = self.buttons().into_iter().find(|b| b.area.contains(click));
+                let place = hit.map_or(json!([click.x, click.y]), |b| json!(b.area.corners()));
+                json!({ "action": "click", "bbox": place })
+            }
+            other => json!({ "action": other.to_string() }),
+        };
+        kit::truths([("target", target)])
     }
 
     /// First line: the name of the screen, and of the one that back leads to (`-` for none). Then a line

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::screen::{self, Area, FONT_KNOB, Icon, Pen, Screen, Style, UNIT};
 use crate::draw::{BLACK, BLUE, GRAY, GREEN, RED, Rgb, WHITE};
-use crate::{Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::envs::kit;
+use crate::{
+    Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step, TruthForm,
+};
 
 const GRAMMAR: &str = "search[words] | click[label] | buy";
 
@@ -27,6 +30,24 @@ const SPEC: EnvSpec = EnvSpec {
     players: 1,
     source: "WebShop (Yao et al. 2022); Shop-R1",
 };
+
+const TRUTH: &[TruthForm] = &[
+    TruthForm {
+        name: "action",
+        rewards: &["gui_r1", "gui_action_type", "gui_text"],
+        doc: "the next of the fewest actions: {action, text: the words or the label}",
+    },
+    TruthForm {
+        name: "goal",
+        rewards: &["webshop"],
+        doc: "what is wanted: {title, category, attributes, options, price_upper}",
+    },
+    TruthForm {
+        name: "purchase",
+        rewards: &["webshop"],
+        doc: "what buying now would buy: {title, category, attributes, options, price}, or null; the field `purchase` of rewards after a turn that bought",
+    },
+];
 
 const KNOBS: &[KnobSpec] = &[
     KnobSpec::int("products", Axis::Reasoning, 4, 200, 8, "products in the catalogue").dialled(4.0, 120.0),
@@ -767,6 +788,37 @@ impl Env for Shop {
             },
             (Act::Click(label), Page::Search) => format!("{want} no {label} here"),
         }
+    }
+
+    fn truth_forms() -> &'static [TruthForm] {
+        TRUTH
+    }
+
+    fn truths(&self) -> Map<String, Value> {
+        let action = match self.plan() {
+            Act::Search(words) => json!({ "action": "search", "text": words }),
+            Act::Click(label) => json!({ "action": "click", "text": label }),
+            Act::Buy => json!({ "action": "buy" }),
+        };
+        let words = |attributes: &[usize]| attributes.iter().map(|a| ATTRIBUTES[*a]).collect::<Vec<_>>();
+        let kind = |index: usize| (KINDS[index].nouns.join(" "), KINDS[index].query);
+        let goal = &self.task.goal;
+        let (title, category) = kind(goal.kind);
+        let options: Vec<_> = goal.options.iter().enumerate().map(|(g, o)| OPTIONS[g].1[*o]).collect();
+        let wanted = json!({
+            "title": title, "category": category, "attributes": words(&goal.attributes),
+            "options": options, "price_upper": goal.upper,
+        });
+        let bought = self.item().map(|product| {
+            let (title, category) = kind(product.kind);
+            let chosen = self.now.chosen.iter().enumerate();
+            let options: Vec<_> = chosen.filter_map(|(g, o)| Some(OPTIONS[g].1[(*o)?])).collect();
+            json!({
+                "title": title, "category": category, "attributes": words(&product.attributes),
+                "options": options, "price": product.price,
+            })
+        });
+        kit::truths([("action", action), ("goal", wanted), ("purchase", json!(bought))])
     }
 
     /// The search page says what is wanted; the results are one line a product: code, words of the title,

@@ -7,12 +7,14 @@ use std::fmt;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::tabletop::{Table, Theme, View};
 use crate::draw::{Canvas, PALETTE};
 use crate::envs::kit;
-use crate::{Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::{
+    Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step, TruthForm,
+};
 
 const GRAMMAR: &str = "pick(x,y) | place(x,y) | push(x1,y1,x2,y2) in pixels of the picture";
 
@@ -30,6 +32,12 @@ const SPEC: EnvSpec = EnvSpec {
     players: 1,
     source: "VAGEN PrimitiveSkill; LIBERO",
 };
+
+const TRUTH: &[TruthForm] = &[TruthForm {
+    name: "plan",
+    rewards: &["plan"],
+    doc: "the steps of the oracle to the end: a list of {action, target: the pixels, separated by blanks}",
+}];
 
 const KNOBS: &[KnobSpec] = &[
     KnobSpec::int("goals", Axis::Horizon, 1, 3, 1, "things to bring to a plate").dialled(1.0, 2.0),
@@ -535,6 +543,14 @@ impl Env for PickPlace {
             (_, Skill::Place(x, y)) => format!("place at {x} {y}"),
             (_, Skill::Push(x1, y1, x2, y2)) => format!("push from {x1} {y1} to {x2} {y2}"),
         }
+    }
+
+    fn truth_forms() -> &'static [TruthForm] {
+        TRUTH
+    }
+
+    fn truths(&self) -> Map<String, Value> {
+        kit::truths([("plan", kit::plan(self))])
     }
 
     /// What is held; then one line a thing and a plate with the pixel of its middle.

@@ -10,12 +10,14 @@ use std::fmt;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::tabletop::{STRIP, Theme, View, draw_block, draw_gripper, shade};
 use crate::draw::{Canvas, PALETTE};
 use crate::envs::kit;
-use crate::{Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::{
+    Axis, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step, TruthForm,
+};
 
 const GRAMMAR: &str = "pick(x,y) | place(x,y) in pixels of the picture";
 
@@ -33,6 +35,12 @@ const SPEC: EnvSpec = EnvSpec {
     players: 1,
     source: "ManiSkill; VAGEN PrimitiveSkill; the blocks world",
 };
+
+const TRUTH: &[TruthForm] = &[TruthForm {
+    name: "plan",
+    rewards: &["plan"],
+    doc: "the steps of the oracle to the end: a list of {action, target: the pixels, separated by blanks}",
+}];
 
 const KNOBS: &[KnobSpec] = &[
     KnobSpec::choice(
@@ -540,6 +548,14 @@ impl Env for Stack {
             Grasp::Place(x, y) => ("place", x, y),
         };
         format!("left {count} {} so {verb} {x} {y}", words.join(" "))
+    }
+
+    fn truth_forms() -> &'static [TruthForm] {
+        TRUTH
+    }
+
+    fn truths(&self) -> Map<String, Value> {
+        kit::truths([("plan", kit::plan(self))])
     }
 
     /// What is held; then one line a pad: its number, its colour where it has one, the blocks on it from

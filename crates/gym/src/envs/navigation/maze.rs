@@ -9,6 +9,7 @@ use serde_json::json;
 use super::labyrinth::{Labyrinth, UNREACHED};
 use crate::draw::{Board, BoardStyle, Rgb};
 use crate::envs::checked::checked_serde;
+use crate::envs::kit;
 use crate::{
     Axis, Cell, Direction, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception,
     Status, Step,
@@ -348,6 +349,13 @@ impl Env for Maze {
         self.player = next.unwrap_or(self.player);
         self.tick();
         self.report(next.is_some())
+    }
+
+    fn begin_here(&mut self) {
+        let distances = self.walls.distances(self.goal);
+        let shortest = u32::from(distances[self.walls.index(self.player)]);
+        self.max_turns = kit::turns_from_here(self.max_turns, self.shortest, shortest);
+        (self.shortest, self.turn) = (shortest, 0);
     }
 
     fn pass(&mut self) -> Step {

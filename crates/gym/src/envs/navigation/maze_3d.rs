@@ -10,6 +10,7 @@ use super::labyrinth::{Labyrinth, UNREACHED, opposite};
 use super::raycast::{Camera, Cuboid, Lighting, Look, PAINT_NAMES, Scene};
 use crate::draw::{Canvas, Rgb};
 use crate::envs::checked::checked_serde;
+use crate::envs::kit;
 use crate::{
     Axis, Cell, Direction, Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception,
     Status, Step,
@@ -549,6 +550,13 @@ impl Env for Maze3d {
         }
         self.tick();
         self.report(next.is_some())
+    }
+
+    fn begin_here(&mut self) {
+        let distances = distances(&self.walls, self.goal);
+        let shortest = u32::from(distances[slot(&self.walls, self.player)].0);
+        self.max_turns = kit::turns_from_here(self.max_turns, self.shortest, shortest);
+        (self.shortest, self.turn) = (shortest, 0);
     }
 
     fn pass(&mut self) -> Step {

@@ -577,6 +577,11 @@ impl Env for RouteMap {
         Step { reward, score: reward, legal: stations.is_some(), status: self.status() }
     }
 
+    fn begin_here(&mut self) {
+        self.shortest = self.map.shortest(self.here()).1;
+        (self.travelled, self.turn) = (0, 0);
+    }
+
     fn pass(&mut self) -> Step {
         if self.outcome.is_none() {
             self.tick();

@@ -4,12 +4,13 @@ use std::fmt;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::draw::{Canvas, PALETTE, Rgb, Shape};
 use crate::envs::kit;
 use crate::{
     Axis, Env, EnvGroup, EnvSpec, Frame, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step,
+    TruthForm,
 };
 
 const GRAMMAR: &str = "START to END in seconds: 1.5 to 3.0";
@@ -28,6 +29,20 @@ const SPEC: EnvSpec = EnvSpec {
     players: 1,
     source: "Time-R1; Charades-STA; TSPO",
 };
+
+const TRUTH: &[TruthForm] = &[
+    TruthForm {
+        name: "span",
+        rewards: &["tiou", "time_coverage"],
+        doc: "[start, end] in seconds of what is asked for",
+    },
+    TruthForm { name: "spans", rewards: &["tiou_sets", "time_coverage"], doc: "a list of that span alone" },
+    TruthForm {
+        name: "events",
+        rewards: &[],
+        doc: "every event of the clip: {thing, event, span} with the span in seconds",
+    },
+];
 
 const KNOBS: &[KnobSpec] = &[
     KnobSpec::int("frames", Axis::Memory, 4, 16, 6, "frames in the clip").dialled(4.0, 12.0),
@@ -379,6 +394,22 @@ impl Env for TemporalGrounding {
         }
         let each = self.time(1);
         text + &format!("{start} x {each} is {} and {end} x {each} is {}", action.start, action.end)
+    }
+
+    fn truth_forms() -> &'static [TruthForm] {
+        TRUTH
+    }
+
+    fn truths(&self) -> Map<String, Value> {
+        let seconds = |hundredths: u32| f64::from(hundredths) / 100.0;
+        let asked = self.truth();
+        let span = json!([seconds(asked.start), seconds(asked.end)]);
+        let event = |e: &Event| {
+            let span = [seconds(self.time(e.start)), seconds(self.time(e.end))];
+            json!({ "thing": e.name(), "event": e.happening, "span": span })
+        };
+        let events: Vec<Value> = self.0.events.iter().map(event).collect();
+        kit::truths([("span", span.clone()), ("spans", json!([span])), ("events", json!(events))])
     }
 
     /// One line a frame: its number, then a word for everything that is to be seen: what glows says so,
