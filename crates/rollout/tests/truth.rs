@@ -111,7 +111,9 @@ fn what_the_oracle_plays_earns_the_most() {
 
 #[test]
 fn another_answer_earns_less() {
-    for (env, knobs, spec, most) in played() {
+    // One action type is all that gui-grounding knows, so its type alone is always right.
+    let told_apart = |spec: &Value| spec["name"] != "gui_action_type";
+    for (env, knobs, spec, most) in played().into_iter().filter(|(_, _, spec, _)| told_apart(spec)) {
         let below = games(env, knobs).filter(|game| {
             let spec: RewardSpec = serde_json::from_value(spec.clone()).unwrap();
             // A guess instead of the oracle's action in every turn; what was bought is what was bought.

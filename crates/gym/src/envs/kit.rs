@@ -1,7 +1,7 @@
 //! Small things that the environments of moving pictures, driving and handling share: plain numbers
 //! in answers, frames on a sheet, angles in steps of 15 degrees.
 
-use eyas_core::{Image, Seed};
+use eyas_core::{Image, Outcome, Seed};
 
 use serde_json::{Map, Value, json};
 
@@ -87,6 +87,19 @@ pub(crate) fn scatter(seed: Seed, index: u64, count: usize) -> Vec<(i32, i32, us
     (0..count).map(|_| (rng.below(1000) as i32, rng.below(1000) as i32, rng.below(1000))).collect()
 }
 
+/// How an episode ended that has no goal but its score, when its turns are over: a success where at least
+/// three quarters of the turns scored. The share is ours; random play mostly stays below it, the oracle
+/// mostly above.
+pub(crate) fn outcome_of_turns(scored: u32, turns: u32) -> Outcome {
+    let enough = 4 * u64::from(scored) >= 3 * u64::from(turns);
+    if enough { Outcome::Success } else { Outcome::Truncated }
+}
+
+/// For counts that are left out of a snapshot while they are 0.
+pub(crate) fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// The turns allowed for a way of `shortest` moves, when `turns` were allowed for one of `before`.
 pub(crate) fn turns_from_here(turns: u32, before: u32, shortest: u32) -> u32 {
     let scaled = u64::from(turns) * u64::from(shortest) / u64::from(before.max(1));
@@ -143,6 +156,19 @@ mod tests {
         assert_eq!(tuple::<2>("(1,2,3)", '(', ')'), None);
         assert_eq!(tuple::<2>("(1)", '(', ')'), None);
         assert_eq!(tuple::<2>("1,2", '(', ')'), None);
+    }
+
+    #[test]
+    fn three_quarters_of_the_turns_are_a_success() {
+        let won = |scored, turns| outcome_of_turns(scored, turns) == Outcome::Success;
+        assert!(won(1, 1) && won(6, 8) && won(3, 4) && won(5, 6));
+        assert!(!won(0, 1) && !won(5, 8) && !won(2, 4) && !won(4, 6));
+    }
+
+    #[test]
+    fn a_shorter_way_has_fewer_turns() {
+        assert_eq!((turns_from_here(12, 6, 3), turns_from_here(12, 6, 9)), (6, 18));
+        assert_eq!((turns_from_here(5, 5, 0), turns_from_here(7, 4, 1)), (1, 1));
     }
 
     #[test]
