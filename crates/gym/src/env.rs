@@ -179,6 +179,18 @@ pub struct Perception {
     pub data: serde_json::Value,
 }
 
+/// A form of the ground truth that rewards of the field ask for, beside the oracle's action and the facts
+/// that the picture shows: `gold = "/truth/NAME"` in recipes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TruthForm {
+    /// Its name.
+    pub name: &'static str,
+    /// The rewards that read it.
+    pub rewards: &'static [&'static str],
+    /// One line: what it is, and its form.
+    pub doc: &'static str,
+}
+
 /// A visual environment: plain data, random source included.
 ///
 /// Laws (checked by the conformance suite for every registered environment): the same seed and
@@ -223,6 +235,11 @@ pub trait Env: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// is [`EnvSpec::invalid_reward`].
     fn pass(&mut self) -> Step;
 
+    /// Makes the present state the start of the episode, after moves that the policy did not make: turns
+    /// are counted from here, and what the score compares the way with is measured from here. What can be
+    /// seen and done stays. Nothing to do where the score does not ask how long the way was.
+    fn begin_here(&mut self) {}
+
     /// An expert action for the present state. Only called while running.
     fn oracle(&self) -> Self::Action;
 
@@ -231,6 +248,17 @@ pub trait Env: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Ground truth of what [`Env::render`] shows.
     fn perception(&self) -> Perception;
+
+    /// The forms of ground truth that [`Env::truths`] gives.
+    fn truth_forms() -> &'static [TruthForm] {
+        &[]
+    }
+
+    /// The present ground truth in each of [`Env::truth_forms`], by its name: what the oracle would answer,
+    /// or what rewards compare its answer with. Only called while running.
+    fn truths(&self) -> serde_json::Map<String, serde_json::Value> {
+        serde_json::Map::new()
+    }
 
     /// Every action that the rules accept now, in a fixed order; a sample where there are infinitely
     /// many. Empty when the episode is over.

@@ -36,6 +36,8 @@ pub trait Game: Send + Sync {
     fn step(&mut self, action: &str) -> Result<Step, ParseError>;
     /// See [`Env::pass`].
     fn pass(&mut self) -> Step;
+    /// See [`Env::begin_here`].
+    fn begin_here(&mut self);
     /// See [`Env::oracle`].
     fn oracle(&self) -> String;
     /// See [`Env::reason`].
@@ -45,6 +47,17 @@ pub trait Game: Send + Sync {
     fn reason(&self, action: &str) -> Result<String, ParseError>;
     /// See [`Env::perception`].
     fn perception(&self) -> Perception;
+    /// See [`Env::truths`].
+    fn truths(&self) -> serde_json::Map<String, serde_json::Value>;
+    /// What rewards may compare an answer with: the data of [`Game::perception`], and under `truth` the
+    /// forms of ground truth where the environment has any.
+    fn facts(&self) -> serde_json::Value {
+        let (mut facts, truth) = (self.perception().data, self.truths());
+        if let (false, Some(fields)) = (truth.is_empty(), facts.as_object_mut()) {
+            fields.insert("truth".into(), truth.into());
+        }
+        facts
+    }
     /// See [`Env::legal_actions`].
     fn legal_actions(&self) -> Vec<String>;
     /// See [`Env::guess`].
@@ -131,6 +144,11 @@ impl<E: Env> Game for Slot<E> {
     fn pass(&mut self) -> Step {
         self.env.pass()
     }
+    fn begin_here(&mut self) {
+        if self.env.status() == Status::Running {
+            self.env.begin_here();
+        }
+    }
     fn oracle(&self) -> String {
         self.env.oracle().to_string()
     }
@@ -139,6 +157,9 @@ impl<E: Env> Game for Slot<E> {
     }
     fn perception(&self) -> Perception {
         self.env.perception()
+    }
+    fn truths(&self) -> serde_json::Map<String, serde_json::Value> {
+        if self.env.status() == Status::Running { self.env.truths() } else { serde_json::Map::new() }
     }
     fn legal_actions(&self) -> Vec<String> {
         self.env.legal_actions().iter().map(ToString::to_string).collect()

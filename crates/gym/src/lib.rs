@@ -26,7 +26,7 @@ mod wrap;
 
 pub use arena::{Arena, SEAT, Seated};
 pub use difficulty::{Difficulty, Preset};
-pub use env::{Env, EnvGroup, EnvSpec, Frame, ParseError, Perception, Status, Step};
+pub use env::{Env, EnvGroup, EnvSpec, Frame, ParseError, Perception, Status, Step, TruthForm};
 pub use game::{Game, Observation};
 pub use grid::{Cell, Direction};
 pub use knob::{Axis, Dial, KnobError, KnobKind, KnobSpec, KnobValue, Knobs};

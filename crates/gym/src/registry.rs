@@ -11,7 +11,7 @@ use crate::game::Slot;
 use crate::table::{Table, open_table};
 use crate::view::{VIEW_KNOBS, View};
 use crate::wrap::{self, WRAP_KNOBS, Wrap};
-use crate::{Arena, Difficulty, EnvSpec, Game, KnobError, KnobSpec, KnobValue, Knobs, Seated};
+use crate::{Arena, Difficulty, EnvSpec, Game, KnobError, KnobSpec, KnobValue, Knobs, Seated, TruthForm};
 
 type Reset = fn(Seed, &Knobs) -> Result<Box<dyn Game>, KnobError>;
 type OpenTable = fn(Seed, &Knobs) -> Result<Box<dyn Table>, KnobError>;
@@ -22,6 +22,8 @@ type Restore = fn(serde_json::Value) -> Result<Box<dyn Game>, serde_json::Error>
 pub struct EnvEntry {
     /// What it says of itself.
     pub spec: &'static EnvSpec,
+    /// The forms of ground truth for rewards, under `/truth` of [`Game::facts`].
+    pub truth: &'static [TruthForm],
     reset: Reset,
     restore: Restore,
     table: Option<OpenTable>,
@@ -55,6 +57,7 @@ impl EnvEntry {
     fn of<E: Env>() -> Self {
         Self {
             spec: E::spec(),
+            truth: E::truth_forms(),
             reset: |seed, knobs| {
                 let view = View::new(seed, knobs, E::spec().id, E::spec().pixel_answers)?;
                 Ok(Box::new(Slot { env: E::reset(seed, knobs)?, view }))

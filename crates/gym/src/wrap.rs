@@ -133,6 +133,7 @@ pub(crate) fn begin(mut game: Box<dyn Game>, knobs: &Knobs, seed: Seed) -> Box<d
     let steps = knobs.size("start_steps");
     if steps > 0 {
         fast_forward(&mut game, steps, &mut seed.split("start-steps", 0).rng());
+        game.begin_here();
     }
     game
 }
@@ -261,6 +262,9 @@ impl Game for Wrapped {
         self.advance(next);
         step
     }
+    fn begin_here(&mut self) {
+        self.inner.begin_here();
+    }
     fn oracle(&self) -> String {
         let mut game = self.inner.fork();
         let mut actions = Vec::new();
@@ -281,6 +285,9 @@ impl Game for Wrapped {
     }
     fn perception(&self) -> Perception {
         self.inner.perception()
+    }
+    fn truths(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.inner.truths()
     }
     fn legal_actions(&self) -> Vec<String> {
         self.inner.legal_actions()

@@ -36,7 +36,7 @@ pub use param::{ParamInfo, ParamKind, ParamValue, Params};
 pub use registry::{EpisodeView, RewardError, RewardInfo, Scorer, find, rewards};
 pub use response::{Block, Response, TAGS};
 pub use sample::{Progress, Sample, bad_gold, missing};
-pub use spec::{Gold, RewardSpec, score_episode, score_group};
+pub use spec::{Gold, RewardSpec, Turns, score_episode, score_group};
 
 /// Why an episode in which nothing was written has no score.
 pub(crate) fn no_turns() -> eyas_core::Score {

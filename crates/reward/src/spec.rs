@@ -21,6 +21,18 @@ pub struct RewardSpec {
     weight: f32,
     span: TokenSpan,
     gold: Gold,
+    turns: Turns,
+}
+
+/// Which turns of an episode a reward of single responses judges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Turns {
+    /// All of them: the episode has the mean.
+    #[default]
+    Mean,
+    /// The last one, for what is decided at the end, such as what was bought.
+    Last,
 }
 
 /// Where the ground truth of a reward of single responses comes from when an environment is played.
@@ -98,8 +110,8 @@ impl Gold {
 
 impl PartialEq for RewardSpec {
     fn eq(&self, other: &Self) -> bool {
-        (self.name(), &self.params, self.weight, self.span, &self.gold)
-            == (other.name(), &other.params, other.weight, other.span, &other.gold)
+        (self.name(), &self.params, self.weight, self.span, &self.gold, self.turns)
+            == (other.name(), &other.params, other.weight, other.span, &other.gold, other.turns)
     }
 }
 
@@ -116,10 +128,12 @@ struct Written {
     params: BTreeMap<String, ParamValue>,
     #[serde(default, skip_serializing_if = "is_default")]
     gold: Gold,
+    #[serde(default, skip_serializing_if = "is_default")]
+    turns: Turns,
 }
 
-fn is_default(gold: &Gold) -> bool {
-    *gold == Gold::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn one() -> f32 {
@@ -130,14 +144,16 @@ impl TryFrom<Written> for RewardSpec {
     type Error = RewardError;
 
     fn try_from(written: Written) -> Result<Self, RewardError> {
-        Ok(Self::new(&written.name, written.weight, written.span, &written.params)?.with_gold(written.gold))
+        let spec = Self::new(&written.name, written.weight, written.span, &written.params)?;
+        Ok(Self { gold: written.gold, turns: written.turns, ..spec })
     }
 }
 
 impl From<RewardSpec> for Written {
     fn from(spec: RewardSpec) -> Self {
         let params = spec.params.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-        Self { name: spec.name().into(), weight: spec.weight, span: spec.span, params, gold: spec.gold }
+        let (name, gold, turns) = (spec.name().into(), spec.gold, spec.turns);
+        Self { name, weight: spec.weight, span: spec.span, params, gold, turns }
     }
 }
 
@@ -157,7 +173,7 @@ impl RewardSpec {
         if !weight.is_finite() {
             return Err(RewardError::BadWeight { reward: info.name, weight });
         }
-        Ok(Self { info, params, weight, span, gold: Gold::default() })
+        Ok(Self { info, params, weight, span, gold: Gold::default(), turns: Turns::default() })
     }
 
     /// The reward with its default parameters at weight 1, credited to every token.
@@ -168,12 +184,19 @@ impl RewardSpec {
             weight: 1.0,
             span: TokenSpan::All,
             gold: Gold::default(),
+            turns: Turns::default(),
         }
     }
 
     /// The same, with its ground truth from elsewhere.
     pub fn with_gold(mut self, gold: Gold) -> Self {
         self.gold = gold;
+        self
+    }
+
+    /// The same, judging other turns.
+    pub fn with_turns(mut self, turns: Turns) -> Self {
+        self.turns = turns;
         self
     }
 
@@ -210,7 +233,7 @@ impl RewardSpec {
     /// The score of an episode whose responses should have the blocks `tags`, before the weight.
     ///
     /// A reward of single responses judges every turn against that turn's ground truth, and the episode has
-    /// the mean. A reward of the responses to one prompt needs the whole group: see [`score_group`].
+    /// the mean, or it judges the last turn alone ([`Turns`]). A reward of the responses to one prompt needs the whole group: see [`score_group`].
     pub fn score(&self, episode: &Episode, tags: &[&str]) -> Score {
         let responses = parse_all(episode);
         self.judge(&EpisodeView { episode, responses: &responses, tags }, Progress::default())
@@ -223,7 +246,7 @@ impl RewardSpec {
         }
         let score = isolate(|| match self.info.score {
             Scorer::Episode(score) => score(view, &self.params),
-            Scorer::Sample(score) => self.mean_of_turns(view, progress, score),
+            Scorer::Sample(score) => self.of_turns(view, progress, score),
             Scorer::Group(_) => Score::Invalid(Invalid::NotApplicable {
                 detail: format!("the reward {:?} compares the responses of a group", self.info.name),
             }),
@@ -231,14 +254,16 @@ impl RewardSpec {
         named(score.unwrap_or_else(crashed), self.info.name)
     }
 
-    fn mean_of_turns(
+    fn of_turns(
         &self,
         view: &EpisodeView<'_>,
         progress: Progress,
         score: fn(&Sample<'_>, &Params) -> Score,
     ) -> Score {
+        let turns = view.episode.turns.len();
+        let first = if self.turns == Turns::Last { turns.saturating_sub(1) } else { 0 };
         let mut sum = 0.0;
-        for (n, (turn, response)) in view.episode.turns.iter().zip(view.responses).enumerate() {
+        for (n, (turn, response)) in view.episode.turns.iter().zip(view.responses).enumerate().skip(first) {
             let gold = match self.gold.of(turn) {
                 Ok(gold) => gold,
                 Err(why) => return why,
@@ -249,9 +274,9 @@ impl RewardSpec {
                 invalid => return invalid,
             }
         }
-        match view.episode.turns.len() {
+        match turns - first {
             0 => crate::no_turns(),
-            turns => Score::from_value((sum / turns as f64) as f32),
+            judged => Score::from_value((sum / judged as f64) as f32),
         }
     }
 
@@ -358,6 +383,11 @@ fn fields(episode: &Episode, n: usize) -> Map<String, Value> {
     let tokens =
         t.turns().iter().zip(t.kinds()).filter(|(turn, kind)| usize::from(**turn) == n && kind.is_sampled());
     fields.insert("tokens".into(), Value::from(tokens.count()));
+    // What was bought is a fact of the environment: what a turn that bought had before it.
+    if let Some(purchase) = turn.truth.as_ref().and_then(|t| t.facts.pointer("/truth/purchase")) {
+        let bought = turn.action.as_deref() == Some("buy");
+        fields.insert("purchase".into(), if bought { purchase.clone() } else { Value::Null });
+    }
     fields.insert("correct".into(), Value::from(episode.outcome == Outcome::Success));
     fields
 }
@@ -528,6 +558,10 @@ mod tests {
         assert!(exact.reads_truth() && !spec(r#"{"name": "game"}"#).unwrap().reads_truth());
         let e = with_truth(&[("left", "left"), ("up", "down")]);
         assert_eq!(exact.score(&e, &TAGS), Score::Ok(0.5), "the mean over turns");
+        let last = spec(r#"{"name": "exact", "turns": "last"}"#).unwrap();
+        assert_eq!(last.score(&e, &TAGS), Score::Ok(0.0), "the last turn");
+        assert_eq!(serde_json::to_value(&last).unwrap()["turns"], "last");
+        assert_eq!(serde_json::to_value(&exact).unwrap().get("turns"), None);
         let iou = spec(r#"{"name": "iou", "gold": "/objects/0/box"}"#).unwrap();
         assert_eq!(iou.score(&with_truth(&[("[0, 0, 10, 5]", "")]), &TAGS), Score::Ok(0.5));
         let json = spec(r#"{"name": "iou", "gold": "answer_json"}"#).unwrap();

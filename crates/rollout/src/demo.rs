@@ -92,8 +92,7 @@ pub fn demonstrate(
         }
         episode.images.extend(frames.iter().map(|f| (f.image.id(), f.image.clone())));
         let perception = game.perception().text;
-        let truth =
-            teacher.record_truth.then(|| Truth { answer: game.oracle(), facts: game.perception().data });
+        let truth = teacher.record_truth.then(|| Truth { answer: game.oracle(), facts: game.facts() });
         let step = game.step(&action).map_err(refused)?;
         episode.env_return += step.reward;
         episode.env_score += step.score;

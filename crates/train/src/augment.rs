@@ -115,6 +115,12 @@ impl Game for Augmented {
     fn perception(&self) -> Perception {
         self.game.perception()
     }
+    fn truths(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.game.truths()
+    }
+    fn begin_here(&mut self) {
+        self.game.begin_here();
+    }
     fn legal_actions(&self) -> Vec<String> {
         self.game.legal_actions()
     }

@@ -1,10 +1,12 @@
 //! Small things that the environments of moving pictures, driving and handling share: plain numbers
 //! in answers, frames on a sheet, angles in steps of 15 degrees.
 
-use eyas_core::{Image, Seed};
+use eyas_core::{Image, Outcome, Seed};
 
-use crate::Frame;
+use serde_json::{Map, Value, json};
+
 use crate::draw::{Canvas, WHITE};
+use crate::{Env, Frame, Status};
 
 /// A whole number has at most this many digits. Longer ones say nothing about a picture.
 const MAX_DIGITS: usize = 6;
@@ -85,6 +87,50 @@ pub(crate) fn scatter(seed: Seed, index: u64, count: usize) -> Vec<(i32, i32, us
     (0..count).map(|_| (rng.below(1000) as i32, rng.below(1000) as i32, rng.below(1000))).collect()
 }
 
+/// How an episode ended that has no goal but its score, when its turns are over: a success where at least
+/// three quarters of the turns scored. The share is ours; random play mostly stays below it, the oracle
+/// mostly above.
+pub(crate) fn outcome_of_turns(scored: u32, turns: u32) -> Outcome {
+    let enough = 4 * u64::from(scored) >= 3 * u64::from(turns);
+    if enough { Outcome::Success } else { Outcome::Truncated }
+}
+
+/// For counts that are left out of a snapshot while they are 0.
+pub(crate) fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// The turns allowed for a way of `shortest` moves, when `turns` were allowed for one of `before`.
+pub(crate) fn turns_from_here(turns: u32, before: u32, shortest: u32) -> u32 {
+    let scaled = u64::from(turns) * u64::from(shortest) / u64::from(before.max(1));
+    u32::try_from(scaled).unwrap_or(turns).max(shortest).max(1)
+}
+
+/// Forms of ground truth by their names.
+pub(crate) fn truths<const N: usize>(forms: [(&str, Value); N]) -> Map<String, Value> {
+    forms.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+}
+
+/// The longest plan that is told.
+const MAX_PLAN: usize = 64;
+
+/// What the oracle does until the episode ends, for actions that are written `name(argument,...)`: a list
+/// of `{action, target}`, the target's arguments separated by blanks.
+pub(crate) fn plan(env: &impl Env) -> Value {
+    let (mut env, mut steps) = (env.clone(), Vec::new());
+    while env.status() == Status::Running && steps.len() < MAX_PLAN {
+        let action = env.oracle();
+        let text = action.to_string();
+        let (name, arguments) = text.split_once('(').unwrap_or((&text, ""));
+        let target = arguments.trim_end_matches(')').replace(',', " ");
+        steps.push(json!({ "action": name, "target": target }));
+        if !env.step(&action).legal {
+            break;
+        }
+    }
+    Value::from(steps)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +156,19 @@ mod tests {
         assert_eq!(tuple::<2>("(1,2,3)", '(', ')'), None);
         assert_eq!(tuple::<2>("(1)", '(', ')'), None);
         assert_eq!(tuple::<2>("1,2", '(', ')'), None);
+    }
+
+    #[test]
+    fn three_quarters_of_the_turns_are_a_success() {
+        let won = |scored, turns| outcome_of_turns(scored, turns) == Outcome::Success;
+        assert!(won(1, 1) && won(6, 8) && won(3, 4) && won(5, 6));
+        assert!(!won(0, 1) && !won(5, 8) && !won(2, 4) && !won(4, 6));
+    }
+
+    #[test]
+    fn a_shorter_way_has_fewer_turns() {
+        assert_eq!((turns_from_here(12, 6, 3), turns_from_here(12, 6, 9)), (6, 18));
+        assert_eq!((turns_from_here(5, 5, 0), turns_from_here(7, 4, 1)), (1, 1));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Read are JSON objects (`{"action": "click", "coordinate": [x, y]}`, also in a list, also as a tool
 //! call `{"name": …, "arguments": {…}}`), function calls (`click(start_box='(x,y)')`, `type("text")`,
-//! `press_back()`) and bare words (`scroll down`). Of several actions the first counts. Nothing of it is
+//! `press_back()`), WebShop's `search[words]` and bare words (`scroll down`). Of several actions the first counts. Nothing of it is
 //! ever evaluated.
 
 use serde_json::Value;
@@ -16,7 +16,7 @@ const MAX_TEXT: usize = 2_000;
 const MAX_WORD: usize = 40;
 
 /// Words for the same action, the first being the one used.
-const KINDS: [&[&str]; 17] = [
+const KINDS: [&[&str]; 19] = [
     &["click", "tap", "left_click", "single_click", "click_element", "touch"],
     &["double_click", "left_double", "doubleclick", "double_tap"],
     &["right_click", "right_single", "rightclick"],
@@ -34,6 +34,8 @@ const KINDS: [&[&str]; 17] = [
     &["wait", "sleep"],
     &["finish", "finished", "complete", "done", "terminate", "stop", "task_complete", "status_complete"],
     &["hover", "mouse_move", "move", "moveto", "move_to"],
+    &["search"],
+    &["buy", "purchase"],
 ];
 
 const POINT_KEYS: [&str; 8] = [
@@ -90,6 +92,15 @@ pub(super) fn direction(text: &str) -> Option<&'static str> {
     DIRECTIONS.into_iter().find(|d| text.trim().eq_ignore_ascii_case(d))
 }
 
+/// The direction in which most of `[dx, dy]` goes; none for no movement.
+fn towards([dx, dy]: [f64; 2]) -> Option<&'static str> {
+    match (dx.abs() > dy.abs(), dx, dy) {
+        (true, dx, _) => Some(if dx < 0.0 { "left" } else { "right" }),
+        (false, _, dy) if dy != 0.0 => Some(if dy < 0.0 { "up" } else { "down" }),
+        _ => None,
+    }
+}
+
 fn short(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
@@ -113,7 +124,7 @@ pub fn action(text: &str) -> Option<Action> {
         stack
             .extend(forest.children(node).filter(|n| n.is_container()).collect::<Vec<_>>().into_iter().rev());
     }
-    bare(text)
+    labelled(text).or_else(|| bare(text))
 }
 
 /// `{"action": …}`, or a tool call around one.
@@ -151,14 +162,25 @@ fn call(forest: &Forest<'_>, node: &Node<'_>, text: &str) -> Option<Action> {
     let mut action = Action { kind: canonical(word)?, ..Action::default() };
     fill(forest, node, &mut action);
     let mut unnamed = forest.children(node).filter(|n| n.key.is_none());
-    if action.point.is_none() {
-        action.point = point_of(forest, node, true);
-    }
+    let bare = if action.point.is_none() { point_of(forest, node, true) } else { None };
+    action.point = action.point.or(bare);
     if let Some(text) = unnamed.find_map(Node::text) {
         action.direction = action.direction.or_else(|| direction(text));
         action.text.get_or_insert_with(|| short(text));
     }
+    if action.kind == "scroll" {
+        // scroll(dx, dy): pixels to the right and down.
+        action.direction = action.direction.or(bare.and_then(towards));
+    }
     Some(action)
+}
+
+/// `search[words]`, `click[label]`.
+fn labelled(text: &str) -> Option<Action> {
+    let (word, label) = text.strip_suffix(']')?.split_once('[')?;
+    let plain = known(word) && !label.contains(['[', ']']);
+    plain.then_some(())?;
+    Some(Action { kind: canonical(word)?, text: Some(short(label)), ..Action::default() })
 }
 
 /// `press_back`, `scroll down`.
@@ -273,6 +295,21 @@ mod tests {
         for text in ["press_back()", "press_back", "{'action': 'navigate_back'}", "Back."] {
             assert_eq!(read(text).kind, "back", "{text}");
         }
+        for (text, direction) in
+            [("scroll(0,28)", "down"), ("scroll(0, -28)", "up"), ("scroll(-9,2)", "left")]
+        {
+            assert_eq!(read(text).direction, Some(direction), "{text}");
+        }
+        assert_eq!(read("scroll(start_box='(3,4)')").direction, None);
+        assert_eq!(read("scroll(0,0)").direction, None);
+        assert_eq!(read("scroll(3, 4, 'up')").direction, Some("up"));
+        for (text, kind, label) in
+            [("search[round desk lamp]", "search", "round desk lamp"), ("click[B4]", "click", "B4")]
+        {
+            assert_eq!((read(text).kind.as_str(), read(text).text.as_deref()), (kind, Some(label)));
+        }
+        assert_eq!(read("buy").kind, "buy");
+        assert_eq!(read("press(backspace)").text.as_deref(), Some("backspace"));
         let drag = read("drag(start_box='(1,2)', end_box='(3,4)')");
         assert_eq!((drag.point, drag.end), (Some([1.0, 2.0]), Some([3.0, 4.0])));
         assert_eq!(read("{'action': 'Teleport'}").kind, "teleport");

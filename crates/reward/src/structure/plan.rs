@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use eyas_core::Score;
 use serde_json::Value;
 
-use super::read;
 use super::sequence::ordered_f1;
+use super::{calls, read};
 use crate::{ParamInfo, Params, RewardInfo, Sample, Scorer, bad_gold};
 
 /// Most steps of a plan, and most actions in one; a longer plan is unparsable.
@@ -18,7 +18,7 @@ pub(crate) const INFO: RewardInfo = RewardInfo {
     family: "structure",
     doc: "a plan against the right one: VIKI's blend, exact, common beginning, or F1 of the steps in order",
     source: "VIKI-R; every share is over the longer plan, so that steps beyond the right ones cost",
-    gold: "list of steps: {robot, action, target}, [robot, action, target] or {actions: {robot: [action, target]}}",
+    gold: "list of steps: {robot, action, target}, [robot, action, target] or {actions: {robot: [action, target]}}; the answer likewise, or calls: pick(3,4); place(5,6)",
     range: Some((0.0, 1.0)),
     params: &[ParamInfo::choice(
         "form",
@@ -75,6 +75,16 @@ fn step(value: &Value) -> Option<Step> {
     Some(vec![action(robot, vec![act, target])?])
 }
 
+/// The plan of calls such as `pick(97,124); place(66,63)`, of one robot without a name.
+fn called(text: &str) -> Option<Vec<Step>> {
+    let calls = calls::parse(text).filter(|calls| !calls.is_empty())?;
+    let step = |call: calls::Call| {
+        let words = std::iter::once(call.name).chain(call.args).collect();
+        Some(vec![action(String::new(), words)?])
+    };
+    calls.into_iter().map(step).collect()
+}
+
 fn action(robot: String, words: Vec<String>) -> Option<Action> {
     let mut words = words.into_iter();
     let action = words.next().filter(|a| !a.is_empty())?;
@@ -125,7 +135,8 @@ fn score(sample: &Sample<'_>, params: &Params) -> Score {
     let Some(gold) = parse(sample.gold).filter(|g| !g.is_empty()) else {
         return bad_gold("the ground truth is no list of steps");
     };
-    let Some(said) = sample.answer().and_then(read::json).and_then(|v| parse(&v)) else {
+    let plan = |text: &str| read::json(text).and_then(|v| parse(&v)).or_else(|| called(text));
+    let Some(said) = sample.answer().and_then(plan) else {
         return Score::Ok(0.0);
     };
     let value = match params.text("form") {

@@ -24,6 +24,11 @@ pub(crate) const INFO: RewardInfo = RewardInfo {
         ParamInfo::number("number", 0.0, 1.0, 0.1, "largest relative error of a number that still counts"),
         ParamInfo::choice("part", &["f1", "precision", "recall"], "which of the three"),
         ParamInfo::flag("transpose", true, "rows and columns may be exchanged"),
+        ParamInfo::flag(
+            "headers",
+            true,
+            "the answer's first row has headers; false: each row is label,value",
+        ),
     ],
     score: Scorer::Sample(score),
 };
@@ -121,7 +126,8 @@ fn score(sample: &Sample<'_>, params: &Params) -> Score {
     let Some(gold) = table::from_json(sample.gold).filter(|g| (1..=MAX_ENTRIES).contains(&g.len())) else {
         return bad_gold("the ground truth is no table, an empty or a too large one");
     };
-    let Some(said) = sample.answer().and_then(table::parse) else { return Score::Ok(0.0) };
+    let parse = if params.flag("headers") { table::parse } else { table::pairs };
+    let Some(said) = sample.answer().and_then(parse) else { return Score::Ok(0.0) };
     let (text, number) = (params.number("text"), params.number("number"));
     let part = |rms: Rms| match params.text("part") {
         "precision" => rms.precision,
@@ -159,6 +165,19 @@ mod tests {
         // "2001|sales" against "2001|sale": one of ten characters.
         let close = f1("Year,Sale,Cost\n2001,5,100\n2002,8,200");
         assert!((close - (0.9 * 2.0 + 2.0) / 4.0).abs() < 1e-12, "{close}");
+    }
+
+    #[test]
+    fn rows_without_headers() {
+        let gold = table::from_json(&serde_json::json!({"Jan": 3, "Feb": 8})).unwrap();
+        let f1 = |said: &str| rms(&table::pairs(said).unwrap(), &gold, 0.5, 0.1, false).f1();
+        for said in ["Jan,3; Feb,8", "Feb,8\nJan,3", "| Jan | 3 |\n| Feb | 8 |"] {
+            assert_eq!(f1(said), 1.0, "{said}");
+        }
+        assert!((f1("Jan,3") - 2.0 / 3.0).abs() < 1e-12);
+        for said in ["", "Jan", "Jan,3; Feb", "Jan,; Feb,8", ",3"] {
+            assert_eq!(table::pairs(said), None, "{said}");
+        }
     }
 
     #[test]

@@ -72,6 +72,25 @@ pub fn parse(text: &str) -> Option<Vec<Entry>> {
     (rows.len() > 1 && cells <= MAX_CELLS).then(|| entries(&rows))
 }
 
+/// A table without headers in a text: `label,value` a row (or `label | value`), rows apart by line breaks
+/// or semicolons. `None` when a row has not two cells, there is none, or there are more than
+/// [`MAX_CELLS`].
+pub fn pairs(text: &str) -> Option<Vec<Entry>> {
+    let text = read::unfenced(text);
+    if text.len() > read::MAX_TEXT {
+        return None;
+    }
+    let rows = text.split([';', '\n']).map(str::trim).filter(|row| !row.is_empty());
+    let pair = |row: &str| {
+        let row = row.strip_prefix('|').unwrap_or(row);
+        let (label, value) = row.strip_suffix('|').unwrap_or(row).rsplit_once(['|', ','])?;
+        let (row, value) = (read::name(label), value.trim().to_string());
+        (!row.is_empty() && !value.is_empty()).then_some(Entry { row, column: String::new(), value })
+    };
+    let entries = rows.map(pair).collect::<Option<Vec<_>>>()?;
+    (!entries.is_empty() && entries.len() * 2 <= MAX_CELLS).then_some(entries)
+}
+
 /// `TITLE | Sales by year`, with which DePlot's tables begin.
 fn is_title(row: &[String]) -> bool {
     row.len() == 2 && row.first().is_some_and(|c| c.eq_ignore_ascii_case("title"))

@@ -47,7 +47,7 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn of(game: &dyn Game, record_truth: bool) -> Self {
         let perception = game.perception();
-        let truth = record_truth.then(|| Truth { answer: game.oracle(), facts: perception.data });
+        let truth = record_truth.then(|| Truth { answer: game.oracle(), facts: game.facts() });
         Self { perception: perception.text, truth }
     }
 }

@@ -14,7 +14,7 @@ use eyas_core::TokenSpan;
 use eyas_data::curriculum::ContextStage;
 use eyas_gym::{Difficulty, ResponseStyle};
 use eyas_model::Corruption;
-use eyas_reward::{Gold, ParamValue};
+use eyas_reward::{Gold, ParamValue, Turns};
 use serde::Deserialize;
 use toml::Value;
 
@@ -132,6 +132,7 @@ pub(super) struct RewardFile {
     pub(super) span: TokenSpan,
     pub(super) params: BTreeMap<String, ParamValue>,
     pub(super) gold: Gold,
+    pub(super) turns: Turns,
 }
 
 #[derive(Default, Deserialize)]

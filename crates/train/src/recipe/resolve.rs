@@ -395,7 +395,8 @@ fn rewards(
         at.at("weight").positive(f64::from(weight))?;
         let spec = RewardSpec::new(&name, weight, file.span, &file.params)
             .map_err(|error| at.fail(error))?
-            .with_gold(file.gold);
+            .with_gold(file.gold)
+            .with_turns(file.turns);
         let reads = matches!(spec.name(), "perception" | "perception_exact");
         let sees = style == ResponseStyle::Perception;
         match spec.span() {

@@ -10,12 +10,16 @@ use std::fmt;
 
 use eyas_core::{Image, Outcome, Rng, Seed};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::chart::{
     CATEGORIES, CHART, Chart, FONT, GRID, LARGEST, LOG_AXIS, MISSING, Milli, SERIES, SIDE, THEME,
     VALUE_LABELS, any_label,
 };
-use crate::{Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step};
+use crate::envs::kit;
+use crate::{
+    Env, EnvGroup, EnvSpec, KnobError, KnobSpec, Knobs, ParseError, Perception, Status, Step, TruthForm,
+};
 
 const GRAMMAR: &str = "label,value; label,value; ...";
 
@@ -33,6 +37,12 @@ const SPEC: EnvSpec = EnvSpec {
     players: 1,
     source: "DePlot; Gym-V (chart to table)",
 };
+
+const TRUTH: &[TruthForm] = &[TruthForm {
+    name: "table",
+    rewards: &["table_rms"],
+    doc: "{label: value}, for tables without headers",
+}];
 
 const KNOBS: &[KnobSpec] =
     &[CATEGORIES, SERIES, CHART, LARGEST, LOG_AXIS, VALUE_LABELS, MISSING, GRID, FONT, THEME, SIDE];
@@ -288,6 +298,15 @@ impl Env for ChartTable {
         text
     }
 
+    fn truth_forms() -> &'static [TruthForm] {
+        TRUTH
+    }
+
+    fn truths(&self) -> Map<String, Value> {
+        let rows = self.0.chart.rows().into_iter().map(|(label, value)| (label, json!(value)));
+        kit::truths([("table", Value::Object(rows.collect()))])
+    }
+
     fn perception(&self) -> Perception {
         self.0.chart.perception()
     }
@@ -312,7 +331,6 @@ impl Env for ChartTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn rows(text: &str) -> Vec<Row> {
         game().parse(text).unwrap().0
