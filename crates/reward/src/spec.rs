@@ -1,105 +1,37 @@
-//! A reward as a recipe names it, and the score sheet of an episode.
+//! A reward as a recipe names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use eyas_core::{Episode, Invalid, Outcome, Score, ScoreSheet, TokenSpan, Turn};
+use eyas_core::TokenSpan;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::registry::{EpisodeView, RewardError, RewardInfo, Scorer, find};
-use crate::{ParamValue, Params, Progress, Response, Sample, bad_gold, missing, named};
+use crate::compose::Composition;
+use crate::registry::{RewardError, RewardInfo, Scorer, find, needs};
+use crate::scoring::{SUPPLIED, WORKED_OUT};
+use crate::{Gold, ParamValue, Params, judge};
 
-/// One reward of a recipe: which, with what weight, for which tokens.
+/// One reward of a recipe: which, with what weight, for which tokens, in which environments.
 ///
-/// Written as `{name, weight, span, params}`. Reading checks all of it, so that a spec which exists can
-/// score any episode.
+/// Written as `{name, label, weight, span, envs, params, gold, inputs}`. Reading checks all of it, so that a
+/// spec which exists can score any episode.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct RewardSpec {
     info: &'static RewardInfo,
+    label: Option<String>,
     params: Params,
     weight: f32,
     span: TokenSpan,
+    envs: Vec<String>,
     gold: Gold,
-}
-
-/// Where the ground truth of a reward of single responses comes from when an environment is played.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Gold {
-    /// The oracle's answer as text; `"answer"` in recipes.
-    #[default]
-    Answer,
-    /// The oracle's answer read as JSON; `"answer_json"`. `None`, the answer where nothing is to be found, is
-    /// the empty list.
-    AnswerJson,
-    /// The words of the oracle's answer as a list, numbers as numbers; `"answer_list"`. Blanks and commas
-    /// part them: `3 1 2` is `[3, 1, 2]`.
-    AnswerList,
-    /// A place in the structured perception, a JSON pointer (RFC 6901) such as `"/objects/0/box"`; `"/"`
-    /// is all of it.
-    Facts(String),
-}
-
-impl TryFrom<String> for Gold {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "answer" => Ok(Self::Answer),
-            "answer_json" => Ok(Self::AnswerJson),
-            "answer_list" => Ok(Self::AnswerList),
-            pointer if pointer.starts_with('/') => Ok(Self::Facts(text)),
-            _ => Err(format!(
-                "gold {text:?} is none of \"answer\", \"answer_json\", \"answer_list\", \"/place/in/the/facts\""
-            )),
-        }
-    }
-}
-
-impl From<Gold> for String {
-    fn from(gold: Gold) -> Self {
-        match gold {
-            Gold::Answer => "answer".into(),
-            Gold::AnswerJson => "answer_json".into(),
-            Gold::AnswerList => "answer_list".into(),
-            Gold::Facts(pointer) => pointer,
-        }
-    }
-}
-
-impl Gold {
-    /// The ground truth, or the score of a turn without one.
-    fn of(&self, turn: &Turn) -> Result<Value, Score> {
-        let truth = turn.truth.as_ref().ok_or_else(|| missing("truth"))?;
-        match self {
-            Self::Answer => Ok(Value::from(truth.answer.as_str())),
-            Self::AnswerJson if truth.answer.trim() == "None" => Ok(Value::Array(Vec::new())),
-            Self::AnswerList => Ok(truth
-                .answer
-                .split(|c: char| c == ',' || c.is_whitespace())
-                .filter(|word| !word.is_empty())
-                .map(|word| match word.parse::<i64>() {
-                    Ok(number) => Value::from(number),
-                    Err(_) => Value::from(word),
-                })
-                .collect()),
-            Self::AnswerJson => serde_json::from_str(&truth.answer)
-                .map_err(|error| bad_gold(format!("the oracle's answer is no JSON: {error}"))),
-            Self::Facts(pointer) if pointer == "/" => Ok(truth.facts.clone()),
-            Self::Facts(pointer) => truth
-                .facts
-                .pointer(pointer)
-                .cloned()
-                .ok_or_else(|| bad_gold(format!("the perception has nothing at {pointer:?}"))),
-        }
-    }
+    inputs: BTreeMap<String, RewardSpec>,
 }
 
 impl PartialEq for RewardSpec {
     fn eq(&self, other: &Self) -> bool {
-        (self.name(), &self.params, self.weight, self.span, &self.gold)
-            == (other.name(), &other.params, other.weight, other.span, &other.gold)
+        (self.name(), &self.label, &self.params, self.weight, self.span)
+            == (other.name(), &other.label, &other.params, other.weight, other.span)
+            && (&self.envs, &self.gold, &self.inputs) == (&other.envs, &other.gold, &other.inputs)
     }
 }
 
@@ -108,10 +40,27 @@ impl PartialEq for RewardSpec {
 #[serde(deny_unknown_fields)]
 struct Written {
     name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
     #[serde(default = "one")]
     weight: f32,
     #[serde(default)]
     span: TokenSpan,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    envs: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    params: BTreeMap<String, ParamValue>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    gold: Gold,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    inputs: BTreeMap<String, WrittenInput>,
+}
+
+/// A reward whose score is a field of another one.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenInput {
+    name: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     params: BTreeMap<String, ParamValue>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -130,14 +79,38 @@ impl TryFrom<Written> for RewardSpec {
     type Error = RewardError;
 
     fn try_from(written: Written) -> Result<Self, RewardError> {
-        Ok(Self::new(&written.name, written.weight, written.span, &written.params)?.with_gold(written.gold))
+        let Written { name, label, weight, span, envs, params, gold, inputs } = written;
+        let mut spec = Self::new(&name, weight, span, &params)?.with_gold(gold).with_envs(envs);
+        spec.label = label;
+        for (field, input) in inputs {
+            let given = Self::new(&input.name, 1.0, TokenSpan::All, &input.params)?.with_gold(input.gold);
+            spec = spec.with_input(&field, given)?;
+        }
+        Ok(spec)
     }
+}
+
+/// Parameters as they are written.
+fn written(params: &Params) -> BTreeMap<String, ParamValue> {
+    params.iter().map(|(name, value)| (name.to_string(), value.clone())).collect()
 }
 
 impl From<RewardSpec> for Written {
     fn from(spec: RewardSpec) -> Self {
-        let params = spec.params.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-        Self { name: spec.name().into(), weight: spec.weight, span: spec.span, params, gold: spec.gold }
+        let input = |(field, input): (String, RewardSpec)| {
+            let params = written(&input.params);
+            (field, WrittenInput { name: input.name().into(), params, gold: input.gold })
+        };
+        Self {
+            name: spec.name().into(),
+            label: spec.label,
+            weight: spec.weight,
+            span: spec.span,
+            envs: spec.envs,
+            params: written(&spec.params),
+            gold: spec.gold,
+            inputs: spec.inputs.into_iter().map(input).collect(),
+        }
     }
 }
 
@@ -157,34 +130,145 @@ impl RewardSpec {
         if !weight.is_finite() {
             return Err(RewardError::BadWeight { reward: info.name, weight });
         }
-        Ok(Self { info, params, weight, span, gold: Gold::default() })
+        Ok(Self { params, weight, span, ..Self::of(info) })
     }
 
     /// The reward with its default parameters at weight 1, credited to every token.
     pub fn of(info: &'static RewardInfo) -> Self {
         Self {
             info,
+            label: None,
             params: Params::defaults(info.params),
             weight: 1.0,
             span: TokenSpan::All,
+            envs: Vec::new(),
             gold: Gold::default(),
+            inputs: BTreeMap::new(),
         }
     }
 
     /// The same, with its ground truth from elsewhere.
-    pub fn with_gold(mut self, gold: Gold) -> Self {
-        self.gold = gold;
-        self
+    pub fn with_gold(self, gold: Gold) -> Self {
+        Self { gold, ..self }
     }
 
-    /// Whether it needs the ground truth of the turns, see [`Turn::truth`].
+    /// The same under another name in reports.
+    pub fn with_label(self, label: impl Into<String>) -> Self {
+        Self { label: Some(label.into()), ..self }
+    }
+
+    /// The same in these environments only, by their names in the mixture; none: in all.
+    pub fn with_envs(self, envs: Vec<String>) -> Self {
+        Self { envs, ..self }
+    }
+
+    /// The same with the score of `input`, before its weight, as the field `field`.
+    ///
+    /// # Errors
+    /// [`RewardError::UnknownInput`] when the reward reads no such field.
+    pub fn with_input(mut self, field: &str, input: RewardSpec) -> Result<Self, RewardError> {
+        let known = self.reads()?;
+        if !known.contains(field) {
+            let known = known.into_iter().collect();
+            return Err(RewardError::UnknownInput { reward: self.name(), field: field.into(), known });
+        }
+        self.inputs.insert(field.to_string(), input);
+        Ok(self)
+    }
+
+    /// The rewards whose scores are fields of this one, by field.
+    pub fn inputs(&self) -> &BTreeMap<String, RewardSpec> {
+        &self.inputs
+    }
+
+    /// The fields that it reads and cannot do without, its inputs among them.
+    ///
+    /// # Errors
+    /// [`RewardError::BadTree`] for a composition that cannot be read.
+    pub fn reads(&self) -> Result<BTreeSet<String>, RewardError> {
+        match self.tree()? {
+            Some(tree) => Ok(tree.needs().into_iter().map(str::to_string).collect()),
+            None => Ok(needs(self.name()).iter().map(|field| field.to_string()).collect()),
+        }
+    }
+
+    /// The fields that it reads and nobody supplies when an environment is played: see
+    /// [`SUPPLIED`] and [`WORKED_OUT`].
+    ///
+    /// # Errors
+    /// [`RewardError::BadTree`] for a composition that cannot be read.
+    pub fn unsupplied(&self) -> Result<BTreeSet<String>, RewardError> {
+        let supplied = |field: &String| SUPPLIED.iter().chain(WORKED_OUT).any(|(name, _)| name == field);
+        let mut open: BTreeSet<String> = self.reads()?;
+        open.retain(|field| !supplied(field) && !self.inputs.contains_key(field));
+        for input in self.inputs.values() {
+            open.extend(input.unsupplied()?);
+        }
+        Ok(open)
+    }
+
+    /// Whether it, or an input of it, reads the field `field`.
+    pub fn reads_field(&self, field: &str) -> bool {
+        self.reads().is_ok_and(|reads| reads.contains(field)) && !self.inputs.contains_key(field)
+            || self.inputs.values().any(|input| input.reads_field(field))
+    }
+
+    /// The names of the judges that it asks.
+    ///
+    /// # Errors
+    /// [`RewardError::BadTree`] for a composition that cannot be read, [`RewardError::BadJudge`] for parameters
+    /// of a judge that make no sense.
+    pub fn judges(&self) -> Result<BTreeSet<String>, RewardError> {
+        let mut names = BTreeSet::new();
+        let tree = self.tree()?;
+        let parts = tree.iter().flat_map(Composition::specs);
+        for spec in parts.chain([self]).filter(|spec| spec.name() == "judge") {
+            let asked = judge::reward::asked(&spec.params);
+            names.insert(asked.map_err(|detail| RewardError::BadJudge { detail })?);
+        }
+        for input in self.inputs.values() {
+            names.extend(input.judges()?);
+        }
+        Ok(names)
+    }
+
+    /// The tree of a composition.
+    fn tree(&self) -> Result<Option<Composition>, RewardError> {
+        if self.name() != "compose" {
+            return Ok(None);
+        }
+        let tree = serde_json::from_str(self.params.text("tree"));
+        tree.map(Some).map_err(|error| RewardError::BadTree { detail: error.to_string() })
+    }
+
+    /// Whether it speaks of episodes of the environment that is called `env` in its mixture.
+    pub fn applies(&self, env: &str) -> bool {
+        self.envs.is_empty() || self.envs.iter().any(|name| name == env)
+    }
+
+    /// The environments that it is limited to; empty for all.
+    pub fn envs(&self) -> &[String] {
+        &self.envs
+    }
+
+    /// Whether it needs the ground truth of the turns, see [`Turn::truth`](eyas_core::Turn::truth).
     pub fn reads_truth(&self) -> bool {
         !matches!(self.info.score, Scorer::Episode(_))
+    }
+
+    /// Where its ground truth comes from.
+    pub fn gold(&self) -> &Gold {
+        &self.gold
     }
 
     /// Its name in recipes.
     pub fn name(&self) -> &'static str {
         self.info.name
+    }
+
+    /// Its name in reports.
+    pub fn label(&self) -> &str {
+        self.label.as_deref().unwrap_or(self.info.name)
     }
 
     /// Which reward.
@@ -206,152 +290,13 @@ impl RewardSpec {
     pub fn span(&self) -> TokenSpan {
         self.span
     }
-
-    /// The score of an episode whose responses should have the blocks `tags`, before the weight.
-    ///
-    /// A reward of single responses judges every turn against that turn's ground truth, and the episode has
-    /// the mean. A reward of the responses to one prompt needs the whole group: see [`score_group`].
-    pub fn score(&self, episode: &Episode, tags: &[&str]) -> Score {
-        let responses = parse_all(episode);
-        self.judge(&EpisodeView { episode, responses: &responses, tags }, Progress::default())
-    }
-
-    fn judge(&self, view: &EpisodeView<'_>, progress: Progress) -> Score {
-        let score = match self.info.score {
-            Scorer::Episode(score) => score(view, &self.params),
-            Scorer::Sample(score) => self.mean_of_turns(view, progress, score),
-            Scorer::Group(_) => Score::Invalid(Invalid::NotApplicable {
-                detail: format!("the reward {:?} compares the responses of a group", self.info.name),
-            }),
-        };
-        named(score, self.info.name)
-    }
-
-    fn mean_of_turns(
-        &self,
-        view: &EpisodeView<'_>,
-        progress: Progress,
-        score: fn(&Sample<'_>, &Params) -> Score,
-    ) -> Score {
-        let mut sum = 0.0;
-        for (n, (turn, response)) in view.episode.turns.iter().zip(view.responses).enumerate() {
-            let gold = match self.gold.of(turn) {
-                Ok(gold) => gold,
-                Err(why) => return why,
-            };
-            let fields = fields(view.episode, n);
-            match score(&Sample { response, gold: &gold, fields: &fields, progress }, &self.params) {
-                Score::Ok(value) => sum += f64::from(value),
-                invalid => return invalid,
-            }
-        }
-        match view.episode.turns.len() {
-            0 => crate::no_turns(),
-            turns => Score::from_value((sum / turns as f64) as f32),
-        }
-    }
-
-    /// The last response of an episode, with what it is compared with.
-    fn last_turn<'e>(
-        &self,
-        episode: &'e Episode,
-    ) -> Result<(Response<'e>, Value, Map<String, Value>), Score> {
-        let n = episode.turns.len().checked_sub(1).ok_or_else(crate::no_turns)?;
-        let turn = &episode.turns[n];
-        Ok((Response::parse(&turn.response), self.gold.of(turn)?, fields(episode, n)))
-    }
-
-    /// The scores of a group by a reward that compares its last responses.
-    fn judge_group(
-        &self,
-        episodes: &[Episode],
-        progress: Progress,
-        score: fn(&[Sample<'_>], &Params) -> Vec<Score>,
-    ) -> Vec<Score> {
-        // Episodes without a ground truth have no score; the others are compared without them.
-        let parsed: Vec<Result<_, Score>> = episodes.iter().map(|e| self.last_turn(e)).collect();
-        let samples: Vec<Sample<'_>> = parsed
-            .iter()
-            .flatten()
-            .map(|(response, gold, fields)| Sample { response, gold, fields, progress })
-            .collect();
-        let mut scores = score(&samples, &self.params).into_iter().map(|s| named(s, self.info.name));
-        let mut next = || scores.next().unwrap_or_else(|| missing("score"));
-        parsed.iter().map(|p| p.as_ref().map_or_else(|why| why.clone(), |_| next())).collect()
-    }
-
-    fn row(&self, score: Score) -> ScoreSheet {
-        ScoreSheet { name: self.name().into(), weight: self.weight, span: self.span, score }
-    }
-
-    /// The scores of responses to one prompt, before the weight: one for each. A reward of single
-    /// responses looks at each alone.
-    pub fn score_samples(&self, samples: &[Sample<'_>]) -> Vec<Score> {
-        let scores = match self.info.score {
-            Scorer::Sample(score) => samples.iter().map(|sample| score(sample, &self.params)).collect(),
-            Scorer::Group(score) => score(samples, &self.params),
-            Scorer::Episode(_) => {
-                let detail = format!("the reward {:?} reads whole episodes", self.info.name);
-                vec![Score::Invalid(Invalid::NotApplicable { detail }); samples.len()]
-            }
-        };
-        scores.into_iter().map(|score| named(score, self.info.name)).collect()
-    }
-}
-
-/// Fills `episode.scores` with one row per reward, in order; earlier rows are replaced.
-pub fn score_episode(specs: &[RewardSpec], episode: &mut Episode, tags: &[&str]) {
-    let responses = parse_all(episode);
-    let view = EpisodeView { episode, responses: &responses, tags };
-    episode.scores = specs.iter().map(|spec| spec.row(spec.judge(&view, Progress::default()))).collect();
-}
-
-/// Fills the score sheets of the episodes that started from one state, rewards that compare them included.
-pub fn score_group(specs: &[RewardSpec], episodes: &mut [Episode], tags: &[&str], progress: Progress) {
-    let together: Vec<Option<Vec<Score>>> = specs
-        .iter()
-        .map(|spec| match spec.info.score {
-            Scorer::Group(score) => Some(spec.judge_group(episodes, progress, score)),
-            _ => None,
-        })
-        .collect();
-    for (member, episode) in episodes.iter_mut().enumerate() {
-        let responses = parse_all(episode);
-        let view = EpisodeView { episode, responses: &responses, tags };
-        let row = |(spec, together): (&RewardSpec, &Option<Vec<Score>>)| {
-            let alone = || spec.judge(&view, progress);
-            spec.row(together.as_ref().and_then(|scores| scores.get(member).cloned()).unwrap_or_else(alone))
-        };
-        episode.scores = specs.iter().zip(&together).map(row).collect();
-    }
-}
-
-/// What else is known of a turn, under the names that rewards read.
-fn fields(episode: &Episode, n: usize) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let Some(turn) = episode.turns.get(n) else { return fields };
-    fields.insert("prompt".into(), Value::from(turn.observation.as_str()));
-    if let Some(image) = turn.images.first().and_then(|id| episode.images.get(id)) {
-        fields.insert("image_width".into(), Value::from(image.width()));
-        fields.insert("image_height".into(), Value::from(image.height()));
-    }
-    let t = &episode.trajectory;
-    let tokens =
-        t.turns().iter().zip(t.kinds()).filter(|(turn, kind)| usize::from(**turn) == n && kind.is_sampled());
-    fields.insert("tokens".into(), Value::from(tokens.count()));
-    fields.insert("correct".into(), Value::from(episode.outcome == Outcome::Success));
-    fields
-}
-
-fn parse_all(episode: &Episode) -> Vec<Response<'_>> {
-    episode.turns.iter().map(|turn| Response::parse(&turn.response)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ParamInfo, ParamKind, rewards};
-    use eyas_core::{EPISODE_VERSION, Invalid, Seed, Trajectory, Truth, Turn};
+    use crate::{ParamInfo, ParamKind, Scene, rewards, score_episode, score_group};
+    use eyas_core::{EPISODE_VERSION, Episode, Invalid, Outcome, Score, Seed, Trajectory, Truth, Turn};
 
     const TAGS: [&str; 3] = ["perception", "think", "answer"];
 
@@ -541,7 +486,7 @@ mod tests {
         let exact = spec(r#"{"name": "exact"}"#).unwrap();
         let mut group = [with_truth(&[("a", "a")]), with_truth(&[("a", "a")]), with_truth(&[("b", "a")])];
         group[1].turns[0].truth = None;
-        score_group(&[unique, exact], &mut group, &TAGS, Progress::default());
+        score_group(&[unique, exact], &mut group, &Scene { tags: &TAGS, ..Scene::default() });
         assert!(matches!(group[1].scores[0].score, Score::Invalid(_)), "no truth, no score");
         let values: Vec<_> = [0, 2].map(|i| group[i].scores[0].score.value().unwrap()).to_vec();
         assert!(values.iter().all(|v| (0.0..=1.0).contains(v)), "{values:?}");

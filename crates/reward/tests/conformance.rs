@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use eyas_core::{Score, TokenSpan};
-use eyas_reward::{ParamValue, Progress, Response, RewardSpec, Sample};
+use eyas_reward::{Around, ParamValue, Progress, Response, RewardSpec, Sample};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -82,7 +82,7 @@ fn run(case: &Case) -> Result<(), String> {
     let samples: Vec<Sample<'_>> = responses
         .iter()
         .enumerate()
-        .map(|(i, response)| Sample { response, gold: &case.gold, fields: fields(i), progress })
+        .map(|(i, response)| Sample { response, gold: &case.gold, fields: fields(i), progress, around: Around::default() })
         .collect();
     let scores = spec.score_samples(&samples);
     let expect = match &case.expect {

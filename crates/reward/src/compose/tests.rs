@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Progress, Response, Sample};
+use crate::{Around, Progress, Response, Sample};
 use eyas_core::{Invalid, Score};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ fn evaluate(composition: &Composition, fields: &[Value], step: u64) -> Vec<Evalu
     let fields: Vec<Map<String, Value>> = fields.iter().map(|f| f.as_object().unwrap().clone()).collect();
     let gold = json!([1, 2, 3]);
     let progress = Progress { step, steps: 100 };
-    let sample = |fields| Sample { response: &response, gold: &gold, fields, progress };
+    let sample = |fields| Sample { response: &response, gold: &gold, fields, progress, around: Around::default() };
     let samples: Vec<Sample<'_>> = fields.iter().map(sample).collect();
     composition.evaluate(&samples)
 }

@@ -249,7 +249,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Progress, Response, RewardSpec};
+    use crate::{Around, Progress, Response, RewardSpec};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -270,6 +270,7 @@ mod tests {
                 gold: &Value::Null,
                 fields,
                 progress: Progress::default(),
+                around: Around::default(),
             })
             .collect();
         let spec = RewardSpec::of(crate::find(name).unwrap());
