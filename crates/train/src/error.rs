@@ -36,6 +36,14 @@ pub enum TrainError {
     /// A trajectory refused tokens.
     #[error(transparent)]
     Trajectory(#[from] eyas_core::TrajectoryError),
+    /// A judge cannot be asked.
+    #[error("judge {name:?}: {problem}")]
+    Judge {
+        /// Its name in the recipe.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// It was asked to stop; the policy is as the last finished step left it.
     #[error("interrupted")]
     Interrupted,

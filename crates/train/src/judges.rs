@@ -40,11 +40,13 @@ enum Who {
     Policy,
 }
 
-/// The policy that judges, and its name.
+/// The policy that judges.
 #[derive(Clone, Copy)]
-pub(crate) struct Snapshot<'a> {
-    pub(crate) agent: Agent<'a>,
-    pub(crate) name: &'a str,
+pub struct Snapshot<'a> {
+    /// The policy, with its words.
+    pub agent: Agent<'a>,
+    /// Whose weights they are: verdicts are remembered under it.
+    pub name: &'a str,
 }
 
 impl Judges {
@@ -89,8 +91,9 @@ impl Judges {
         Ok(())
     }
 
-    /// The answers to `questions`, in their order. Those to one judge are asked together.
-    pub(crate) fn ask(
+    /// The answers to `questions`, in their order. Those to one judge are asked together. `policy`: who judges
+    /// where the policy does.
+    pub fn ask(
         &self,
         questions: &[Question],
         policy: Option<Snapshot<'_>>,

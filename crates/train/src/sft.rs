@@ -58,7 +58,7 @@ pub fn run_sft(
     run: &StageRun<'_>,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let StageRun { style, seed, from, interrupt } = *run;
+    let StageRun { style, seed, from, interrupt, .. } = *run;
     for step in from..stage.steps {
         let begin = Instant::now();
         let episodes = demonstrations(Agent::of(model), stage, style, seed, step)?;

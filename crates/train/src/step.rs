@@ -4,10 +4,11 @@ use eyas_core::{Episode, Interrupt, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Vlm};
 
+use crate::Judges;
 use crate::run_dir::Metrics;
 
 /// What a stage needs beside its own settings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct StageRun<'a> {
     /// Parts of a response.
     pub style: ResponseStyle,
@@ -16,6 +17,8 @@ pub struct StageRun<'a> {
     /// The first step to take; the ones before it are done. What a step does depends on its number and on
     /// the policy it finds, not on the steps that this process has taken.
     pub from: u64,
+    /// Whom rewards may ask.
+    pub judges: &'a Judges,
     /// Ends the stage early, between two updates.
     pub interrupt: &'a Interrupt,
 }

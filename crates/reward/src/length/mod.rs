@@ -97,7 +97,8 @@ fn repetition(sample: &Sample<'_>, params: &Params) -> Score {
     let share = if params.text("unit") == "chars" {
         repeated_share(&text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>(), n)
     } else {
-        repeated_share(&words(text), n)
+        // Another case makes no other word.
+        repeated_share(&words(&text.to_lowercase()), n)
     };
     // Without a minus sign in front of a zero.
     Score::from_value((0.0 - params.number("penalty") * share) as f32)

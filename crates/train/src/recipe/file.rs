@@ -15,6 +15,7 @@ use eyas_reward::{Gold, ParamValue};
 use serde::Deserialize;
 use toml::Value;
 
+use super::judge::JudgeFile;
 use super::{
     ComputeDtype, DeviceName, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, SaveDtype,
     StageKind, ValueSettings,
@@ -28,6 +29,7 @@ pub(super) struct RecipeFile {
     pub(super) paper: Option<Paper>,
     pub(super) model: ModelFile,
     pub(super) prompt: PromptFile,
+    pub(super) judge: Vec<JudgeFile>,
     pub(super) stage: Vec<StageFile>,
     pub(super) eval: EvalFile,
     pub(super) checkpoint: CheckpointFile,
@@ -110,8 +112,20 @@ pub(super) struct RolloutFile {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RewardFile {
     pub(super) name: Option<String>,
+    pub(super) label: Option<String>,
     pub(super) weight: Option<f32>,
     pub(super) span: TokenSpan,
+    pub(super) envs: Vec<String>,
+    pub(super) params: BTreeMap<String, ParamValue>,
+    pub(super) gold: Gold,
+    pub(super) inputs: BTreeMap<String, InputFile>,
+}
+
+/// A reward whose score is a field of another one.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct InputFile {
+    pub(super) name: Option<String>,
     pub(super) params: BTreeMap<String, ParamValue>,
     pub(super) gold: Gold,
 }

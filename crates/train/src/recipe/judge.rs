@@ -19,13 +19,13 @@ const DEFAULT_ATTEMPTS: u32 = 4;
 pub struct JudgeSettings {
     /// Its name, unique: letters, digits, `-` and `_`. The reward `judge` asks it by its parameter `judge`.
     pub name: String,
-    /// Who it is.
-    #[serde(flatten)]
-    pub who: JudgeKind,
     /// The file of remembered verdicts. Default `judges/NAME.jsonl` in the run directory. With a file of its
     /// own, relative to the working directory, runs share their verdicts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<PathBuf>,
+    /// Who it is.
+    #[serde(flatten)]
+    pub who: JudgeKind,
 }
 
 /// Who judges.
@@ -71,10 +71,11 @@ pub enum JudgeKind {
     },
     /// Rules on the text, for tests and dry runs.
     Scripted {
-        /// What is said of responses that hold some text; the first that fits counts.
-        rules: Vec<Rule>,
-        /// What is said of the others.
+        /// What is said of responses that no rule fits.
         otherwise: String,
+        /// What is said of responses that hold some text; the first that fits counts. Default none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        rules: Vec<Rule>,
     },
 }
 

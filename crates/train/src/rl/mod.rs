@@ -1,5 +1,6 @@
 //! Reinforcement learning with verifiable rewards: groups, advantages, clipped policy gradient.
 
+mod likelihood;
 mod metrics;
 mod update;
 mod value;
@@ -10,15 +11,16 @@ use std::time::Instant;
 use eyas_core::{Episode, Group, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
-use eyas_reward::{Progress, RewardSpec, score_group};
+use eyas_reward::{Progress, RewardSpec};
 use eyas_rollout::{Agent, Pictures, Reference, RolloutConfig, Start, Teacher, demonstrate, rollout};
+use likelihood::{known_fields, reference_name};
 use metrics::{length_metrics, policy_metrics, reward_metrics};
-use rayon::prelude::*;
 use serde_json::Value;
 use update::sort_valued;
 pub(crate) use update::{Sorted, UpdateConfig, Views, sort, update};
 use value::evaluate;
 
+use crate::judges::{Scoring, Snapshot};
 use crate::mixture::starts;
 use crate::optim::adamw;
 use crate::recipe::{EnvChoice, ReferencePolicy, RlStage, RolloutSettings};
@@ -37,13 +39,15 @@ pub fn run_rl(
     run: &StageRun<'_>,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let StageRun { style, seed, from, interrupt } = *run;
+    let StageRun { style, seed, from, judges, interrupt } = *run;
     let mut rollout_config = rollout_config(&stage.rollout, style);
     rollout_config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
     if let Some(value) = stage.value {
         model.policy.add_value_head(value.stop_gradient);
     }
     let references = references(&stage.env, seed.split("references", 0))?;
+    // Only a judge asks for it, and only where the reference stays as it is.
+    let reference_name = reference_name(stage, reference.as_ref());
     for step in from..stage.steps {
         let begin = Instant::now();
         let seed = seed.split("rl", step);
@@ -66,19 +70,27 @@ pub fn run_rl(
         add_demonstrations(agent, &mut groups, &begins, demonstrations, &rollout_config, seed)?;
 
         let clock = Instant::now();
-        let tags = style.tags();
-        let progress = Progress { step, steps: stage.steps };
-        groups
-            .par_iter_mut()
-            .for_each(|group| score_group(&stage.reward, &mut group.episodes, tags, progress));
-        let reward_secs = clock.elapsed().as_secs_f64();
-
-        let clock = Instant::now();
         let mut images = pictures.into_store();
         if demonstrations > 0 {
             let shown = groups.iter().flat_map(|g| &g.episodes).flat_map(|e| e.images.values());
             images.add(model.policy.processor(), shown)?;
         }
+        let known = known_fields(stage, &groups, reference.as_ref(), &images)?;
+        let judge = reference.as_ref().zip(reference_name.as_deref());
+        let judge = judge.map(|(policy, name)| Snapshot { agent: Agent { policy, ..agent }, name });
+        let scoring = Scoring {
+            rewards: &stage.reward,
+            envs: &stage.env,
+            tags: style.tags(),
+            progress: Progress { step, steps: stage.steps },
+            judges,
+            policy: judge,
+            interrupt,
+        };
+        let asked = scoring.score(&mut groups, &places, &known)?;
+        let reward_secs = clock.elapsed().as_secs_f64();
+
+        let clock = Instant::now();
         let options = ScoreOptions {
             targets: Targets::Sampled,
             temperature: rollout_config.sampling.temperature,
@@ -142,6 +154,10 @@ pub fn run_rl(
         put("frac_reward_zero_std", dead as f64 / stage.rollout.groups as f64);
         put("training/filter_groups/dropped", dead as f64);
         put("training/invalid_scores", invalid as f64);
+        if asked.questions > 0 {
+            put("judge/questions", asked.questions as f64);
+            put("judge/failed", asked.failed as f64);
+        }
         put("loss", sums.loss);
         put("actor/pg_loss", sums.loss);
         let tokens = sums.tokens.max(1) as f64;

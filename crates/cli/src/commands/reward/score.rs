@@ -8,7 +8,10 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use eyas_core::Score;
 use eyas_reward::compose::{Composition, Evaluation};
-use eyas_reward::{Progress, Response, RewardSpec, Sample};
+use eyas_reward::judge::Docket;
+use eyas_reward::{Around, Progress, Response, RewardSpec, Sample};
+use eyas_train::Judges;
+use eyas_train::recipe::Recipe;
 use rayon::prelude::*;
 use serde::Deserialize;
 
@@ -41,6 +44,9 @@ struct SpecFile {
     total: Option<Composition>,
     #[serde(default)]
     columns: Columns,
+    /// Judges as in a recipe; read by [`Recipe::judges_of`].
+    #[serde(default, rename = "judge")]
+    _judges: Vec<toml::Value>,
     /// Where training stands, for rewards that change on the way.
     #[serde(default)]
     step: u64,
@@ -56,7 +62,7 @@ const TOLD: usize = 20;
 /// # Errors
 /// When a file cannot be read, the spec is refused, or a line could not be read; the others are scored.
 pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let spec = read_spec(&args.spec)?;
+    let (spec, judges) = read_spec(&args.spec)?;
     let text = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
@@ -69,7 +75,13 @@ pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
             Err(problem) => problems.push(format!("{}:{}: {problem}", args.file.display(), index + 1)),
         }
     }
-    let scored = score(&spec, &rows);
+    let mut docket = Docket::default();
+    let scored = loop {
+        let scored = score(&spec, &rows, &docket);
+        if docket.settle(|questions| judges.ask(questions, None)).0 == 0 {
+            break scored;
+        }
+    };
     if args.json {
         report::json_lines(&spec.reward, &rows, &scored, out)?;
     } else if args.explain {
@@ -90,7 +102,7 @@ pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     )
 }
 
-fn read_spec(path: &Path) -> anyhow::Result<SpecFile> {
+fn read_spec(path: &Path) -> anyhow::Result<(SpecFile, Judges)> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let spec: SpecFile =
         toml::from_str(&text).with_context(|| format!("{} is not a spec of rewards", path.display()))?;
@@ -99,11 +111,12 @@ fn read_spec(path: &Path) -> anyhow::Result<SpecFile> {
         "{} names no reward\nhint: [[reward]] name = \"...\"; `eyas reward list` shows all",
         path.display()
     );
-    Ok(spec)
+    let judges = Judges::open(&Recipe::judges_of(&text, &path.to_string_lossy())?)?;
+    Ok((spec, judges))
 }
 
 /// The scores of every row, in the order of the rows. Rows of one group are seen together.
-fn score(spec: &SpecFile, rows: &[Row]) -> Vec<Scored> {
+fn score(spec: &SpecFile, rows: &[Row], docket: &Docket) -> Vec<Scored> {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut alone = Vec::new();
     for (index, row) in rows.iter().enumerate() {
@@ -125,6 +138,7 @@ fn score(spec: &SpecFile, rows: &[Row]) -> Vec<Scored> {
                 gold: &rows[*i].gold,
                 fields: &rows[*i].fields,
                 progress,
+                around: Around { docket: Some(docket), ..Around::default() },
             })
             .collect();
         let columns: Vec<Vec<Score>> = spec.reward.iter().map(|r| r.score_samples(&samples)).collect();

@@ -19,7 +19,7 @@ use eyas_store::RunLock;
 use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{ModelSource, Recipe, Stage};
 use eyas_train::{
-    RunDir, StageRun, StepReport, TrainError, check_prompts, configure, open_model, run_preference, run_rl,
+    Judges, RunDir, StageRun, StepReport, TrainError, check_prompts, configure, open_model, run_preference, run_rl,
     run_sft,
 };
 use serde_json::Value;
@@ -143,6 +143,7 @@ fn resumed(args: &TrainArgs, path: &Path) -> anyhow::Result<Job> {
 struct Session<'a> {
     name: &'a str,
     recipe: &'a Recipe,
+    judges: Judges,
     run: RunDir,
     saving: Saving,
     interrupt: Interrupt,
@@ -184,6 +185,8 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
             (model, None)
         }
     };
+    // Before anything is written, so that a judge who cannot be asked costs nothing.
+    let mut judges = Judges::open(&recipe.judges)?;
     let (mut run, _lock) = match (&found.position, held) {
         (Some(position), Some(held)) => (RunDir::reopen(path, &position.metrics)?, held),
         (_, held) => {
@@ -192,6 +195,7 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
         }
     };
     run.write("recipe.toml", &recipe.to_toml()?)?;
+    judges.remember(path)?;
     let parameters = model.policy.config().parameter_count() as f64 / 1e6;
     eprintln!("{name}: {parameters:.2} M parameters, run directory {}", path.display());
     let position = match found.position {
@@ -216,6 +220,7 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
     let mut session = Session {
         name,
         recipe,
+        judges,
         run,
         saving,
         interrupt,
@@ -317,13 +322,10 @@ impl Session<'_> {
         }
         let interrupt = self.interrupt.clone();
         let seed = self.recipe.train_seed().split("stage", index as u64);
-        let run = StageRun { style: self.recipe.prompt.style, seed, from, interrupt: &interrupt };
-        let compares = match stage {
-            Stage::Sft(_) => false,
-            Stage::Rl(stage) => stage.loss.needs().reference,
-            Stage::Preference(_) => true,
-        };
-        if compares && reference.is_none() {
+        let judges = std::mem::take(&mut self.judges);
+        let style = self.recipe.prompt.style;
+        let run = StageRun { style, seed, from, judges: &judges, interrupt: &interrupt };
+        if stage.needs_reference(&self.recipe.judges) && reference.is_none() {
             *reference = Some(model.copy_policy()?);
         }
         let mut progress = Progress::new(stage.name(), stage.steps());
@@ -340,6 +342,7 @@ impl Session<'_> {
             Stage::Rl(stage) => run_rl(model, reference, stage, &run, &mut report),
             Stage::Preference(stage) => run_preference(model, reference.as_ref(), stage, &run, &mut report),
         };
+        self.judges = judges;
         match done {
             // The end of the budget is an end like any other.
             Err(TrainError::Interrupted) if self.spent() && !self.interrupt.is_raised() => {}
