@@ -492,4 +492,95 @@ mod tests {
         assert!(values.iter().all(|v| (0.0..=1.0).contains(v)), "{values:?}");
         assert_eq!([0, 2].map(|i| group[i].scores[1].score.value()), [Some(1.0), Some(0.0)]);
     }
+
+    /// The score sheets of a group in the environment called `task`, with verdicts that `say` gives.
+    fn sheets(
+        specs: &[RewardSpec],
+        group: &mut [Episode],
+        task: &str,
+        say: impl Fn(&str) -> f64,
+    ) -> Vec<Vec<(String, Score)>> {
+        let mut docket = crate::judge::Docket::default();
+        loop {
+            let scene = Scene { tags: &TAGS, task, docket: Some(&docket), ..Scene::default() };
+            score_group(specs, group, &scene);
+            let asked = docket.settle(|questions| {
+                let verdict = |score| Ok(crate::judge::Verdict { score, reason: None });
+                questions.iter().map(|q| verdict(say(&q.request.response))).collect()
+            });
+            if asked.0 == 0 {
+                let rows = |e: &Episode| e.scores.iter().map(|r| (r.name.clone(), r.score.clone())).collect();
+                return group.iter().map(rows).collect();
+            }
+        }
+    }
+
+    #[test]
+    fn a_reward_that_does_not_apply_has_no_row() {
+        let specs = [
+            spec(r#"{"name": "exact", "label": "rule", "envs": ["a"]}"#).unwrap(),
+            spec(r#"{"name": "game", "envs": ["b", "c"]}"#).unwrap(),
+            spec(r#"{"name": "format"}"#).unwrap(),
+        ];
+        let mut group = [with_truth(&[("x", "x")])];
+        let names = |sheets: Vec<Vec<(String, Score)>>| -> Vec<String> {
+            sheets[0].iter().map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(names(sheets(&specs, &mut group, "a", |_| 0.0)), ["rule", "format"]);
+        assert_eq!(names(sheets(&specs, &mut group, "c", |_| 0.0)), ["game", "format"]);
+        assert_eq!(group[0].total_score(), Some(0.0));
+        let json = serde_json::to_value(&specs[0]).unwrap();
+        assert_eq!(serde_json::from_value::<RewardSpec>(json).unwrap(), specs[0]);
+    }
+
+    #[test]
+    fn scores_of_others_are_inputs() {
+        let trust = r#"{"name": "thinking_trust", "params": {"fade": 0},
+            "inputs": {"thinking_score": {"name": "judge", "params": {"of": "think"}},
+                       "correct": {"name": "exact"}}}"#;
+        let trust = spec(trust).unwrap();
+        assert_eq!(trust.judges().unwrap(), BTreeSet::from(["judge".to_string()]));
+        assert!(trust.unsupplied().unwrap().is_empty() && !trust.reads_field("correct"));
+        let bare = spec(r#"{"name": "thinking_trust"}"#).unwrap();
+        assert_eq!(bare.unsupplied().unwrap(), BTreeSet::from(["thinking_score".to_string()]));
+        let mut group = [with_truth(&[("a", "a")]), with_truth(&[("b", "a")]), with_truth(&[("a", "a")])];
+        group[1].turns[0].response = "<think>u</think><answer>b</answer>".into();
+        group[2].turns[0].response = "<think>odd</think><answer>a</answer>".into();
+        let said = |thought: &str| match thought {
+            "t" => 4.0,
+            "u" => 8.0,
+            _ => 99.0,
+        };
+        let rows = sheets(&[trust.clone()], &mut group, "", said);
+        let value = |k: usize| rows[k][0].1.value();
+        let trusted = f64::exp(-0.4) * 0.3;
+        assert!((f64::from(value(0).unwrap()) - 0.4 * trusted).abs() < 1e-6, "{rows:?}");
+        assert!((f64::from(value(1).unwrap()) - 0.8 * trusted).abs() < 1e-6, "{rows:?}");
+        let Score::Invalid(Invalid::Crash { detail }) = &rows[2][0].1 else { panic!("{rows:?}") };
+        assert!(detail.starts_with("thinking_score: ") && detail.contains("not on the scale"), "{detail}");
+        let json = serde_json::to_value(&trust).unwrap();
+        assert_eq!(serde_json::from_value::<RewardSpec>(json).unwrap(), trust);
+        let error = spec(r#"{"name": "game", "inputs": {"x": {"name": "exact"}}}"#).unwrap_err();
+        assert!(error.contains("reads no field \"x\"; it reads none"), "{error}");
+    }
+
+    #[test]
+    fn a_tree_holds_whole_episodes_judges_and_what_is_known() {
+        let tree = r#"{"sum": ["game", {"fallback": {"of": {"reward": "judge"}, "or": 5}, "weight": 2},
+            {"route": {"cases": {"a": {"field": "pass_rate"}}, "default": -1}}]}"#;
+        let compose = serde_json::json!({"name": "compose", "params": {"tree": tree}});
+        let compose = spec(&compose.to_string()).unwrap();
+        let mut group = [with_truth(&[("x", "x")]), with_truth(&[("y", "x")])];
+        group[0].env_return = 3.0;
+        group[1].outcome = Outcome::Success;
+        let said = |response: &str| if response.contains('x') { 10.0 } else { 11.0 };
+        let values = |rows: Vec<Vec<(String, Score)>>| rows.into_iter().map(|r| r[0].1.value()).collect::<Vec<_>>();
+        let rows = sheets(std::slice::from_ref(&compose), &mut group, "a", said);
+        assert_eq!(values(rows), [Some(5.5), Some(10.5)], "3 + 2 + 1/2 and 0 + 10 + 1/2: no verdict, so the other");
+        let rows = sheets(std::slice::from_ref(&compose), &mut group, "b", said);
+        assert_eq!(values(rows), [Some(4.0), Some(9.0)]);
+        assert_eq!(compose.judges().unwrap(), BTreeSet::from(["judge".to_string()]));
+        let alone = compose.score_samples(&[]);
+        assert!(alone.is_empty());
+    }
 }
