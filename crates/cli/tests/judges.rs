@@ -250,17 +250,34 @@ fn mistakes_are_named() {
     };
     for (text, says) in [
         (judged(SCRIPTED, "labels = \"good\""), "\"good\" is not \"name = score\""),
-        (judged(&SCRIPTED.replace("scripted", "local"), "high = 5"), "a judge of kind \"local\" has no such key"),
+        (
+            judged(&SCRIPTED.replace("scripted", "local"), "high = 5"),
+            "a judge of kind \"local\" has no such key",
+        ),
         (judged(&format!("{SCRIPTED}{SCRIPTED}"), "high = 5"), "two judges are called \"critic\""),
-        (judged(SCRIPTED, "high = 5").replace("params", "envs = [\"chess\"]\nparams"), "no environment is called \"chess\""),
-        (judged(SCRIPTED, "high = 5").replace("params", "envs = [\"counting\"]\nparams"), "no reward applies to the environment \"frozen-lake\""),
-        (judged(SCRIPTED, "high = 5").replace("params", "inputs = { x = { name = \"game\" } }\nparams"), "reads no field \"x\""),
+        (
+            judged(SCRIPTED, "high = 5").replace("params", "envs = [\"chess\"]\nparams"),
+            "no environment is called \"chess\"",
+        ),
+        (
+            judged(SCRIPTED, "high = 5").replace("params", "envs = [\"counting\"]\nparams"),
+            "no reward applies to the environment \"frozen-lake\"",
+        ),
+        (
+            judged(SCRIPTED, "high = 5").replace("params", "inputs = { x = { name = \"game\" } }\nparams"),
+            "reads no field \"x\"",
+        ),
     ] {
         assert!(error(&text).contains(says), "{says}: {}", error(&text));
     }
     let trust = with("", "[[stage.reward]]\nname = \"thinking_trust\"");
-    assert!(error(&trust).contains("reads the field \"thinking_score\", which nobody supplies"), "{}", error(&trust));
-    let endpoint = "[[judge]]\nname = \"critic\"\nkind = \"endpoint\"\nurl = \"http://localhost:1/v1\"\nmodel = \"m\"\n";
+    assert!(
+        error(&trust).contains("reads the field \"thinking_score\", which nobody supplies"),
+        "{}",
+        error(&trust)
+    );
+    let endpoint =
+        "[[judge]]\nname = \"critic\"\nkind = \"endpoint\"\nurl = \"http://localhost:1/v1\"\nmodel = \"m\"\n";
     if cfg!(not(feature = "http")) {
         fs::write(dir.join("h.toml"), judged(endpoint, "high = 5")).unwrap();
         let error = eyas(&dir, &["train", "h.toml", "--run", "h"]).err;
@@ -272,9 +289,15 @@ fn mistakes_are_named() {
 #[test]
 fn dumps_are_scored_by_judges_too() {
     let dir = folder("dump");
-    let spec = format!("{SCRIPTED}[[reward]]\nname = \"judge\"\nparams = {{ judge = \"critic\", reference = false }}\n");
+    let spec = format!(
+        "{SCRIPTED}[[reward]]\nname = \"judge\"\nparams = {{ judge = \"critic\", reference = false }}\n"
+    );
     fs::write(dir.join("spec.toml"), spec).unwrap();
-    fs::write(dir.join("d.jsonl"), "{\"response\": \"yes\"}\n{\"response\": \"but\"}\n{\"response\": \"no\"}\n").unwrap();
+    fs::write(
+        dir.join("d.jsonl"),
+        "{\"response\": \"yes\"}\n{\"response\": \"but\"}\n{\"response\": \"no\"}\n",
+    )
+    .unwrap();
     let ran = done(&dir, &["reward", "score", "spec.toml", "d.jsonl", "--json"]);
     let totals: Vec<f64> = ran
         .out
@@ -334,7 +357,8 @@ mod http {
                         (true, 2, _) => message["content"] = "score: 10".into(),
                         _ => {}
                     }
-                    let choice = serde_json::json!({"choices": [{"message": message, "finish_reason": "stop"}]});
+                    let choice =
+                        serde_json::json!({"choices": [{"message": message, "finish_reason": "stop"}]});
                     let text = choice.to_string();
                     let head = format!(
                         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -384,8 +408,7 @@ mod http {
         for fault in ["timeout", "refused", "no line"] {
             assert!(reasons.iter().any(|reason| reason.contains(fault)), "{fault}: {reasons:?}");
         }
-        let failed: f64 =
-            metrics(&run).iter().map(|line| line["judge/failed"].as_f64().unwrap()).sum();
+        let failed: f64 = metrics(&run).iter().map(|line| line["judge/failed"].as_f64().unwrap()).sum();
         assert!(failed >= 3.0, "{failed}");
     }
 }

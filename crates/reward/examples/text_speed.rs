@@ -57,8 +57,13 @@ fn main() {
             let start = Instant::now();
             for _ in 0..runs {
                 let response = Response::parse(std::hint::black_box(text));
-                let sample =
-                    Sample { response: &response, gold, fields: &fields, progress: Progress::default(), around: Around::default() };
+                let sample = Sample {
+                    response: &response,
+                    gold,
+                    fields: &fields,
+                    progress: Progress::default(),
+                    around: Around::default(),
+                };
                 sum += spec.score_samples(&[sample]).first().and_then(eyas_core::Score::value).unwrap();
             }
             best = best.min(start.elapsed().as_secs_f64() / f64::from(runs));

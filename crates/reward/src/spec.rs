@@ -574,9 +574,14 @@ mod tests {
         group[0].env_return = 3.0;
         group[1].outcome = Outcome::Success;
         let said = |response: &str| if response.contains('x') { 10.0 } else { 11.0 };
-        let values = |rows: Vec<Vec<(String, Score)>>| rows.into_iter().map(|r| r[0].1.value()).collect::<Vec<_>>();
+        let values =
+            |rows: Vec<Vec<(String, Score)>>| rows.into_iter().map(|r| r[0].1.value()).collect::<Vec<_>>();
         let rows = sheets(std::slice::from_ref(&compose), &mut group, "a", said);
-        assert_eq!(values(rows), [Some(5.5), Some(10.5)], "3 + 2 + 1/2 and 0 + 10 + 1/2: no verdict, so the other");
+        assert_eq!(
+            values(rows),
+            [Some(5.5), Some(10.5)],
+            "3 + 2 + 1/2 and 0 + 10 + 1/2: no verdict, so the other"
+        );
         let rows = sheets(std::slice::from_ref(&compose), &mut group, "b", said);
         assert_eq!(values(rows), [Some(4.0), Some(9.0)]);
         assert_eq!(compose.judges().unwrap(), BTreeSet::from(["judge".to_string()]));

@@ -82,7 +82,13 @@ fn run(case: &Case) -> Result<(), String> {
     let samples: Vec<Sample<'_>> = responses
         .iter()
         .enumerate()
-        .map(|(i, response)| Sample { response, gold: &case.gold, fields: fields(i), progress, around: Around::default() })
+        .map(|(i, response)| Sample {
+            response,
+            gold: &case.gold,
+            fields: fields(i),
+            progress,
+            around: Around::default(),
+        })
         .collect();
     let scores = spec.score_samples(&samples);
     let expect = match &case.expect {
@@ -100,8 +106,18 @@ fn run(case: &Case) -> Result<(), String> {
 #[test]
 fn declared_fields_are_those_that_are_read() {
     const OPTIONAL: [&str; 12] = [
-        "options", "target_tokens", "duration", "image_width", "image_height", "tool_ok", "first_correct",
-        "second_correct", "question_type", "labels", "terms", "prompt",
+        "options",
+        "target_tokens",
+        "duration",
+        "image_width",
+        "image_height",
+        "tool_ok",
+        "first_correct",
+        "second_correct",
+        "question_type",
+        "labels",
+        "terms",
+        "prompt",
     ];
     let (mut dropped, mut missed) = (BTreeMap::<String, usize>::new(), Vec::new());
     for (at, case) in cases() {
@@ -112,7 +128,8 @@ fn declared_fields_are_those_that_are_read() {
         let all: BTreeSet<String> =
             case.fields.keys().chain(case.fields_each.iter().flat_map(Map::keys)).cloned().collect();
         for field in all {
-            let mut less = Case { expect: Expect::Invalid { invalid: "not_applicable".into() }, ..case.clone() };
+            let mut less =
+                Case { expect: Expect::Invalid { invalid: "not_applicable".into() }, ..case.clone() };
             less.fields.remove(&field);
             less.fields_each.iter_mut().for_each(|fields| drop(fields.remove(&field)));
             let needed = needs(info.name).contains(&field.as_str());
@@ -126,8 +143,11 @@ fn declared_fields_are_those_that_are_read() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
-    let silent: Vec<&str> =
-        rewards().iter().map(|r| r.name).filter(|n| !needs(n).is_empty() && !dropped.contains_key(*n)).collect();
+    let silent: Vec<&str> = rewards()
+        .iter()
+        .map(|r| r.name)
+        .filter(|n| !needs(n).is_empty() && !dropped.contains_key(*n))
+        .collect();
     assert_eq!(silent, Vec::<&str>::new(), "no case shows that they need what they declare");
 }
 

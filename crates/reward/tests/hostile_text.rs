@@ -71,7 +71,13 @@ fn slowest(
         for fields in sets {
             let samples: Vec<_> = responses
                 .iter()
-                .map(|response| Sample { response, gold: &gold, fields, progress: Progress::default(), around: Around::default() })
+                .map(|response| Sample {
+                    response,
+                    gold: &gold,
+                    fields,
+                    progress: Progress::default(),
+                    around: Around::default(),
+                })
                 .collect();
             let start = Instant::now();
             let scores = spec.score_samples(&samples);

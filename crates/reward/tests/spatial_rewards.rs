@@ -38,7 +38,9 @@ fn variants(info: &'static RewardInfo) -> Vec<RewardSpec> {
 fn score(spec: &RewardSpec, text: &str, gold: &Value, fields: &Map<String, Value>) -> Vec<Score> {
     let response = Response::parse(text);
     let progress = Progress { step: 3, steps: 10 };
-    spec.score_samples(&[Sample { response: &response, gold, fields, progress, around: Around::default() }; 2])
+    spec.score_samples(
+        &[Sample { response: &response, gold, fields, progress, around: Around::default() }; 2],
+    )
 }
 
 fn fields() -> Map<String, Value> {

@@ -175,9 +175,9 @@ impl Complete for ModelJudge<'_> {
                 Ok(texts) => replies.extend(texts.into_iter().map(Ok)),
                 // One prompt may be too long; the others are asked without it.
                 Err(_) => replies.extend(batch.iter().map(|prompt| {
-                    let mut reply = self.decode(std::slice::from_ref(prompt)).map_err(|error| {
-                        JudgeError::BadRequest { detail: error.to_string() }
-                    })?;
+                    let mut reply = self
+                        .decode(std::slice::from_ref(prompt))
+                        .map_err(|error| JudgeError::BadRequest { detail: error.to_string() })?;
                     Ok(reply.pop().unwrap_or_default())
                 })),
             }

@@ -125,7 +125,11 @@ impl Judges {
 }
 
 impl Seat {
-    fn ask(&self, requests: &[JudgeRequest], policy: Option<Snapshot<'_>>) -> Vec<Result<Verdict, JudgeError>> {
+    fn ask(
+        &self,
+        requests: &[JudgeRequest],
+        policy: Option<Snapshot<'_>>,
+    ) -> Vec<Result<Verdict, JudgeError>> {
         let model = |agent, name: &str| match self.settings.who {
             JudgeKind::Local { reading, max_tokens, .. } | JudgeKind::Policy { reading, max_tokens } => {
                 self.cache.ask(&ModelJudge::new(agent, name, reading, max_tokens), requests)
@@ -181,7 +185,8 @@ fn endpoint(settings: &JudgeSettings) -> Result<Box<dyn Judge + Send + Sync>, Tr
 
 #[cfg(not(feature = "http"))]
 fn endpoint(settings: &JudgeSettings) -> Result<Box<dyn Judge + Send + Sync>, TrainError> {
-    let problem = "this build cannot ask endpoints\nhint: build with `--features http`, or choose another kind";
+    let problem =
+        "this build cannot ask endpoints\nhint: build with `--features http`, or choose another kind";
     Err(failed(settings, problem.into()))
 }
 

@@ -148,15 +148,16 @@ impl VerdictCache {
         // Asked without the lock, so that slow judges can be asked side by side.
         let mut new = if unknown.is_empty() { Vec::new() } else { judge.judge_all(&unknown) }.into_iter();
         let silence = || Err(JudgeError::Refused { detail: "it gave no answer".into() });
-        let mut settle = |(answer, key): (Option<Result<Verdict, JudgeError>>, &Result<[u8; 32], JudgeError>)| {
-            answer.unwrap_or_else(|| {
-                let answer = new.next().unwrap_or_else(silence);
-                if let (Ok(verdict), Ok(key)) = (&answer, key) {
-                    self.memory().add(*key, verdict.clone());
-                }
-                answer
-            })
-        };
+        let mut settle =
+            |(answer, key): (Option<Result<Verdict, JudgeError>>, &Result<[u8; 32], JudgeError>)| {
+                answer.unwrap_or_else(|| {
+                    let answer = new.next().unwrap_or_else(silence);
+                    if let (Ok(verdict), Ok(key)) = (&answer, key) {
+                        self.memory().add(*key, verdict.clone());
+                    }
+                    answer
+                })
+            };
         answers.into_iter().zip(&keys).map(&mut settle).collect()
     }
 

@@ -123,7 +123,13 @@ mod tests {
         let score = |docket: &Docket| {
             let around = Around { docket: Some(docket), ..Around::default() };
             let progress = Progress::default();
-            spec.score_samples(&[Sample { response: &response, gold: &gold, fields: &fields, progress, around }])
+            spec.score_samples(&[Sample {
+                response: &response,
+                gold: &gold,
+                fields: &fields,
+                progress,
+                around,
+            }])
         };
         let first = score(&docket);
         let mut asked = Vec::new();

@@ -72,8 +72,13 @@ mod tests {
         let (response, fields) = (Response::parse(text), fields());
         for info in REWARDS.iter().chain(process::REWARDS) {
             let gold = gold(info.name);
-            let sample =
-                Sample { response: &response, gold: &gold, fields: &fields, progress: Progress::default(), around: Around::default() };
+            let sample = Sample {
+                response: &response,
+                gold: &gold,
+                fields: &fields,
+                progress: Progress::default(),
+                around: Around::default(),
+            };
             let start = Instant::now();
             let spec = RewardSpec::of(crate::find(info.name).unwrap());
             let scores = spec.score_samples(&[sample, sample]);
@@ -182,7 +187,13 @@ mod tests {
         let fields = fields();
         for (name, gold, text) in &cases {
             let response = Response::parse(text);
-            let sample = Sample { response: &response, gold, fields: &fields, progress: Progress::default(), around: Around::default() };
+            let sample = Sample {
+                response: &response,
+                gold,
+                fields: &fields,
+                progress: Progress::default(),
+                around: Around::default(),
+            };
             let spec = RewardSpec::of(crate::find(name).unwrap());
             let start = Instant::now();
             let mut rounds = 0u32;

@@ -218,7 +218,9 @@ pub enum Problem {
     #[error("no reward applies to the environment {0:?}; limit fewer rewards with `envs`, or add one")]
     Unrewarded(String),
     /// Rewards that are standardised over the batch must be in all of it.
-    #[error("the estimator \"gdpo\" compares each reward over the whole batch, so none can be limited by `envs`")]
+    #[error(
+        "the estimator \"gdpo\" compares each reward over the whole batch, so none can be limited by `envs`"
+    )]
     GdpoRoute,
     /// A group of one.
     #[error("a group of one has no baseline to be compared with; use at least 2")]

@@ -182,9 +182,11 @@ fn judge(file: JudgeFile, at: &At<'_>) -> Result<JudgeSettings, RecipeError> {
             },
             parallel: at.at("parallel").count(file.parallel.unwrap_or(DEFAULT_PARALLEL))?,
         },
-        Word::Local => {
-            JudgeKind::Local { path: at.at("path").given(file.path, "write a model folder")?, reading, max_tokens }
-        }
+        Word::Local => JudgeKind::Local {
+            path: at.at("path").given(file.path, "write a model folder")?,
+            reading,
+            max_tokens,
+        },
         Word::Policy => JudgeKind::Policy { reading, max_tokens },
         Word::Scripted => JudgeKind::Scripted {
             rules: file.rules.unwrap_or_default(),

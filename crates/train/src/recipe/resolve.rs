@@ -11,9 +11,9 @@ use super::file::{EnvFile, EvalFile, ModelFile, OptimFile, RewardFile, RolloutFi
 use super::layer::Layer;
 use super::read::read;
 use super::{
-    CheckpointSettings, Credit, EnvChoice, EvalSettings, JudgeKind, JudgeSettings, ModelSettings, ModelSource,
-    OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError, ReferencePolicy, RlStage,
-    RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
+    CheckpointSettings, Credit, EnvChoice, EvalSettings, JudgeKind, JudgeSettings, ModelSettings,
+    ModelSource, OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError,
+    ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
 };
 
 const DEFAULT_SEED: u64 = 1;

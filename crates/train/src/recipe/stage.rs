@@ -89,7 +89,8 @@ impl Stage {
         let asked = |rewards: &[RewardSpec]| {
             let own = judges.iter().filter(|judge| matches!(judge.who, JudgeKind::Policy { .. }));
             let names: Vec<&String> = own.map(|judge| &judge.name).collect();
-            let asks = |reward: &RewardSpec| reward.judges().is_ok_and(|j| names.iter().any(|n| j.contains(*n)));
+            let asks =
+                |reward: &RewardSpec| reward.judges().is_ok_and(|j| names.iter().any(|n| j.contains(*n)));
             rewards.iter().any(|reward| asks(reward) || reward.reads_field("answer_logprob"))
         };
         match self {

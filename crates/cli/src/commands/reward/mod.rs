@@ -122,7 +122,8 @@ fn show(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let range = range(info);
     let fields = needs(info.name).join(", ");
     let fields = if fields.is_empty() { "none" } else { &fields };
-    let facts = [["reads", reads], ["fields", fields], ["gold", gold], ["range", &range], ["source", info.source]];
+    let facts =
+        [["reads", reads], ["fields", fields], ["gold", gold], ["range", &range], ["source", info.source]];
     write_columns(&facts.map(|row| row.map(String::from)), "", out)?;
     if !info.params.is_empty() {
         writeln!(out, "\nparameters")?;

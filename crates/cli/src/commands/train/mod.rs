@@ -19,8 +19,8 @@ use eyas_store::RunLock;
 use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{ModelSource, Recipe, Stage};
 use eyas_train::{
-    Judges, RunDir, StageRun, StepReport, TrainError, check_prompts, configure, open_model, run_preference, run_rl,
-    run_sft,
+    Judges, RunDir, StageRun, StepReport, TrainError, check_prompts, configure, open_model, run_preference,
+    run_rl, run_sft,
 };
 use serde_json::Value;
 
