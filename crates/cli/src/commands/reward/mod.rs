@@ -23,6 +23,12 @@ pub(crate) struct RewardArgs {
 #[derive(Subcommand, Debug)]
 enum RewardCommand {
     /// List the rewards by family
+    ///
+    /// In a recipe each is a `[[stage.reward]]` with name, weight, span, params and gold. `label` names it in
+    /// reports, `envs` limits it to environments of the stage, `inputs` gives it the scores of other rewards as
+    /// fields. The reward `judge` asks one of the recipe's judges, `[[judge]]`: kind = "endpoint" (url, model,
+    /// key_env; a build with the feature http), "local" (path), "policy" (the policy at the start of its stage)
+    /// or "scripted" (rules, otherwise).
     #[command(after_help = "Example:\n  eyas reward list\n  eyas reward list --family boxes --json")]
     List(ListArgs),
     /// List the fields that rewards may read when an environment is played
