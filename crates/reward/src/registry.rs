@@ -134,6 +134,7 @@ pub fn needs(reward: &str) -> &'static [&'static str] {
         "karl" => &["mastery"],
         "format_ranking" => &["candidates"],
         "webshop" => &["purchase"],
+        "pdm" => &["no_collision", "drivable", "progress", "time_to_collision", "comfort"],
         other => process::needs(other),
     }
 }
