@@ -551,7 +551,7 @@ mod tests {
             "u" => 8.0,
             _ => 99.0,
         };
-        let rows = sheets(&[trust.clone()], &mut group, "", said);
+        let rows = sheets(std::slice::from_ref(&trust), &mut group, "", said);
         let value = |k: usize| rows[k][0].1.value();
         let trusted = f64::exp(-0.4) * 0.3;
         assert!((f64::from(value(0).unwrap()) - 0.4 * trusted).abs() < 1e-6, "{rows:?}");

@@ -137,28 +137,29 @@ impl VerdictCache {
         let mut answers: Vec<Option<Result<Verdict, JudgeError>>> = Vec::with_capacity(requests.len());
         let mut unknown = Vec::new();
         for (key, request) in keys.iter().zip(requests) {
-            answers.push(match key {
+            let answer = match key {
                 Err(error) => Some(Err(error.clone())),
                 Ok(key) => self.memory().known(key, request.scale).map(Ok),
-            });
-            if answers.last().is_some_and(Option::is_none) {
+            };
+            if answer.is_none() {
                 unknown.push(request.clone());
             }
+            answers.push(answer);
         }
         // Asked without the lock, so that slow judges can be asked side by side.
         let mut new = if unknown.is_empty() { Vec::new() } else { judge.judge_all(&unknown) }.into_iter();
         let silence = || Err(JudgeError::Refused { detail: "it gave no answer".into() });
-        let mut settle =
-            |(answer, key): (Option<Result<Verdict, JudgeError>>, &Result<[u8; 32], JudgeError>)| {
-                answer.unwrap_or_else(|| {
-                    let answer = new.next().unwrap_or_else(silence);
-                    if let (Ok(verdict), Ok(key)) = (&answer, key) {
-                        self.memory().add(*key, verdict.clone());
-                    }
-                    answer
-                })
-            };
-        answers.into_iter().zip(&keys).map(&mut settle).collect()
+        let mut settled = Vec::with_capacity(requests.len());
+        for (answer, key) in answers.into_iter().zip(keys) {
+            settled.push(answer.unwrap_or_else(|| {
+                let answer = new.next().unwrap_or_else(silence);
+                if let (Ok(verdict), Ok(key)) = (&answer, key) {
+                    self.memory().add(key, verdict.clone());
+                }
+                answer
+            }));
+        }
+        settled
     }
 
     /// A thread that panicked while it held the lock left the memory whole: every step of it is.
