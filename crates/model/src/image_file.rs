@@ -175,11 +175,20 @@ pub fn decode_image(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Im
 /// [`ImageFileError::Io`] when the file cannot be written, [`ImageFileError::Decode`] when the encoder fails.
 pub fn write_png(path: &Path, image: &Image) -> Result<(), ImageFileError> {
     let name = path.display().to_string();
+    let bytes = encode_png(image, &name)?;
+    fs::write(path, bytes).map_err(|source| ImageFileError::Io { name, source })
+}
+
+/// `image` as the bytes of an RGB8 PNG file; errors call it `name`.
+///
+/// # Errors
+/// [`ImageFileError::Decode`] when the encoder fails.
+pub fn encode_png(image: &Image, name: &str) -> Result<Vec<u8>, ImageFileError> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
         .write_image(image.pixels(), image.width(), image.height(), ExtendedColorType::Rgb8)
-        .map_err(|e| decode_error(&name, &e))?;
-    fs::write(path, bytes).map_err(|source| ImageFileError::Io { name, source })
+        .map_err(|e| decode_error(name, &e))?;
+    Ok(bytes)
 }
 
 fn decode_error(name: &str, error: &image::ImageError) -> ImageFileError {

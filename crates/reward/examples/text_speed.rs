@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use eyas_core::TokenSpan;
-use eyas_reward::{ParamValue, Progress, Response, RewardSpec, Sample};
+use eyas_reward::{Around, ParamValue, Progress, Response, RewardSpec, Sample};
 use serde_json::{Map, Value, json};
 
 const STRETCHES: u32 = 60;
@@ -57,8 +57,13 @@ fn main() {
             let start = Instant::now();
             for _ in 0..runs {
                 let response = Response::parse(std::hint::black_box(text));
-                let sample =
-                    Sample { response: &response, gold, fields: &fields, progress: Progress::default() };
+                let sample = Sample {
+                    response: &response,
+                    gold,
+                    fields: &fields,
+                    progress: Progress::default(),
+                    around: Around::default(),
+                };
                 sum += spec.score_samples(&[sample]).first().and_then(eyas_core::Score::value).unwrap();
             }
             best = best.min(start.elapsed().as_secs_f64() / f64::from(runs));

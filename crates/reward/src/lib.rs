@@ -12,6 +12,7 @@ mod facts;
 pub mod format;
 pub mod formats;
 pub mod game;
+mod gold;
 pub mod gui;
 pub mod judge;
 pub mod length;
@@ -26,17 +27,20 @@ mod registry;
 pub mod render;
 mod response;
 mod sample;
+mod scoring;
 mod spec;
 pub mod structure;
 pub mod text;
 pub mod time;
 pub mod trajectory;
 
+pub use gold::Gold;
 pub use param::{ParamInfo, ParamKind, ParamValue, Params};
-pub use registry::{EpisodeView, RewardError, RewardInfo, Scorer, find, rewards};
+pub use registry::{EpisodeView, RewardError, RewardInfo, Scorer, find, needs, rewards};
 pub use response::{Block, Response, TAGS};
-pub use sample::{Progress, Sample, bad_gold, missing};
-pub use spec::{Gold, RewardSpec, Turns, score_episode, score_group};
+pub use sample::{Around, Progress, Sample, bad_gold, missing};
+pub use scoring::{SUPPLIED, Scene, WORKED_OUT, score_episode, score_group};
+pub use spec::{RewardSpec, Turns};
 
 /// Why an episode in which nothing was written has no score.
 pub(crate) fn no_turns() -> eyas_core::Score {
@@ -53,5 +57,18 @@ pub(crate) fn named(score: eyas_core::Score, reward: &str) -> eyas_core::Score {
             Score::Invalid(Invalid::Crash { detail })
         }
         other => other,
+    }
+}
+
+/// `reason`, with the place that it came from.
+pub(crate) fn located(reason: eyas_core::Invalid, place: &str) -> eyas_core::Invalid {
+    use eyas_core::Invalid;
+    let at = |detail: String| format!("{place}: {detail}");
+    match reason {
+        Invalid::UnparseableGold { detail } => Invalid::UnparseableGold { detail: at(detail) },
+        Invalid::Timeout { budget } => Invalid::Timeout { budget: at(budget) },
+        Invalid::NonFinite => Invalid::Crash { detail: at("not a finite number".into()) },
+        Invalid::Crash { detail } => Invalid::Crash { detail: at(detail) },
+        Invalid::NotApplicable { detail } => Invalid::NotApplicable { detail: at(detail) },
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     ParamInfo, Params, Response, Sample, answer, boxes, compose, constraints, format, formats, game, gui,
-    length, math, perception, points, process, ranking, structure, text, time, trajectory,
+    judge, length, math, perception, points, process, ranking, structure, text, time, trajectory,
 };
 
 /// How a reward is computed, and from what.
@@ -87,6 +87,28 @@ pub enum RewardError {
         /// What it takes.
         takes: String,
     },
+    /// An input for a field that the reward does not read.
+    #[error("reward {reward:?} reads no field {field:?}; {}", fields(known))]
+    UnknownInput {
+        /// The reward.
+        reward: &'static str,
+        /// The field given.
+        field: String,
+        /// The fields it reads.
+        known: Vec<String>,
+    },
+    /// The tree of a composition cannot be read.
+    #[error("reward \"compose\": tree: {detail}")]
+    BadTree {
+        /// Where, and what is wrong.
+        detail: String,
+    },
+    /// What a judge is to be asked makes no sense.
+    #[error("reward \"judge\": {detail}")]
+    BadJudge {
+        /// What is wrong.
+        detail: String,
+    },
     /// A weight must be a finite number.
     #[error("reward {reward:?}: weight {weight} is not a finite number")]
     BadWeight {
@@ -95,6 +117,26 @@ pub enum RewardError {
         /// The weight given.
         weight: f32,
     },
+}
+
+fn fields(known: &[String]) -> String {
+    if known.is_empty() { "it reads none".into() } else { format!("it reads {}", known.join(", ")) }
+}
+
+/// The fields of a sample that a reward cannot do without, beside text and ground truth. `tool_ok` is read only
+/// where tools were called. For a composition see [`compose::Composition::needs`].
+pub fn needs(reward: &str) -> &'static [&'static str] {
+    match reward {
+        "length_cosine" | "length_l1_exact" | "length_l1_max" | "length_kimi" | "length_shortest"
+        | "length_band" => &["correct", "tokens"],
+        "length_overlong" => &["tokens"],
+        "baseline_corrected" => &["correct"],
+        "karl" => &["mastery"],
+        "format_ranking" => &["candidates"],
+        "webshop" => &["purchase"],
+        "pdm" => &["no_collision", "drivable", "progress", "time_to_collision", "comfort"],
+        other => process::needs(other),
+    }
 }
 
 /// Every reward, family by family.
@@ -116,6 +158,7 @@ pub fn rewards() -> &'static [RewardInfo] {
             process::REWARDS,
             length::REWARDS,
             constraints::REWARDS,
+            judge::reward::REWARDS,
             compose::REWARDS,
         ]
         .concat()

@@ -4,6 +4,8 @@ use eyas_core::{Invalid, Score};
 use serde_json::{Map, Value};
 
 use crate::Response;
+use crate::judge::Docket;
+use crate::registry::EpisodeView;
 
 /// One response and its ground truth.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,19 @@ pub struct Sample<'a> {
     pub fields: &'a Map<String, Value>,
     /// Where training stands.
     pub progress: Progress,
+    /// What stands behind the response.
+    pub around: Around<'a>,
+}
+
+/// What stands behind a response; nothing where responses come from a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around<'a> {
+    /// The whole episode, for rewards that read it.
+    pub episode: Option<EpisodeView<'a>>,
+    /// The response's turn in it.
+    pub turn: usize,
+    /// The verdicts of judges.
+    pub docket: Option<&'a Docket>,
 }
 
 /// Where training stands, for rewards that change on the way.

@@ -1,27 +1,31 @@
-//! A reward as a recipe names it, and the score sheet of an episode.
+//! A reward as a recipe names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use eyas_core::{Episode, Invalid, Outcome, Score, ScoreSheet, TokenSpan, Turn, isolate};
+use eyas_core::TokenSpan;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::registry::{EpisodeView, RewardError, RewardInfo, Scorer, find};
-use crate::{ParamValue, Params, Progress, Response, Sample, bad_gold, missing, named};
+use crate::compose::Composition;
+use crate::registry::{RewardError, RewardInfo, Scorer, find, needs};
+use crate::scoring::{SUPPLIED, WORKED_OUT};
+use crate::{Gold, ParamValue, Params, judge};
 
-/// One reward of a recipe: which, with what weight, for which tokens.
+/// One reward of a recipe: which, with what weight, for which tokens, in which environments.
 ///
-/// Written as `{name, weight, span, params}`. Reading checks all of it, so that a spec which exists can
-/// score any episode.
+/// Written as `{name, label, weight, span, envs, params, gold, inputs}`. Reading checks all of it, so that a
+/// spec which exists can score any episode.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct RewardSpec {
     info: &'static RewardInfo,
+    label: Option<String>,
     params: Params,
     weight: f32,
     span: TokenSpan,
+    envs: Vec<String>,
     gold: Gold,
     turns: Turns,
+    inputs: BTreeMap<String, RewardSpec>,
 }
 
 /// Which turns of an episode a reward of single responses judges.
@@ -35,83 +39,12 @@ pub enum Turns {
     Last,
 }
 
-/// Where the ground truth of a reward of single responses comes from when an environment is played.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Gold {
-    /// The oracle's answer as text; `"answer"` in recipes.
-    #[default]
-    Answer,
-    /// The oracle's answer read as JSON; `"answer_json"`. `None`, the answer where nothing is to be found, is
-    /// the empty list.
-    AnswerJson,
-    /// The words of the oracle's answer as a list, numbers as numbers; `"answer_list"`. Blanks and commas
-    /// part them: `3 1 2` is `[3, 1, 2]`.
-    AnswerList,
-    /// A place in the structured perception, a JSON pointer (RFC 6901) such as `"/objects/0/box"`; `"/"`
-    /// is all of it.
-    Facts(String),
-}
-
-impl TryFrom<String> for Gold {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "answer" => Ok(Self::Answer),
-            "answer_json" => Ok(Self::AnswerJson),
-            "answer_list" => Ok(Self::AnswerList),
-            pointer if pointer.starts_with('/') => Ok(Self::Facts(text)),
-            _ => Err(format!(
-                "gold {text:?} is none of \"answer\", \"answer_json\", \"answer_list\", \"/place/in/the/facts\""
-            )),
-        }
-    }
-}
-
-impl From<Gold> for String {
-    fn from(gold: Gold) -> Self {
-        match gold {
-            Gold::Answer => "answer".into(),
-            Gold::AnswerJson => "answer_json".into(),
-            Gold::AnswerList => "answer_list".into(),
-            Gold::Facts(pointer) => pointer,
-        }
-    }
-}
-
-impl Gold {
-    /// The ground truth, or the score of a turn without one.
-    fn of(&self, turn: &Turn) -> Result<Value, Score> {
-        let truth = turn.truth.as_ref().ok_or_else(|| missing("truth"))?;
-        match self {
-            Self::Answer => Ok(Value::from(truth.answer.as_str())),
-            Self::AnswerJson if truth.answer.trim() == "None" => Ok(Value::Array(Vec::new())),
-            Self::AnswerList => Ok(truth
-                .answer
-                .split(|c: char| c == ',' || c.is_whitespace())
-                .filter(|word| !word.is_empty())
-                .map(|word| match word.parse::<i64>() {
-                    Ok(number) => Value::from(number),
-                    Err(_) => Value::from(word),
-                })
-                .collect()),
-            Self::AnswerJson => serde_json::from_str(&truth.answer)
-                .map_err(|error| bad_gold(format!("the oracle's answer is no JSON: {error}"))),
-            Self::Facts(pointer) if pointer == "/" => Ok(truth.facts.clone()),
-            Self::Facts(pointer) => truth
-                .facts
-                .pointer(pointer)
-                .cloned()
-                .ok_or_else(|| bad_gold(format!("the perception has nothing at {pointer:?}"))),
-        }
-    }
-}
-
 impl PartialEq for RewardSpec {
     fn eq(&self, other: &Self) -> bool {
-        (self.name(), &self.params, self.weight, self.span, &self.gold, self.turns)
-            == (other.name(), &other.params, other.weight, other.span, &other.gold, other.turns)
+        (self.name(), &self.label, &self.params, self.weight, self.span)
+            == (other.name(), &other.label, &other.params, other.weight, other.span)
+            && (&self.envs, &self.gold, self.turns, &self.inputs)
+                == (&other.envs, &other.gold, other.turns, &other.inputs)
     }
 }
 
@@ -120,16 +53,33 @@ impl PartialEq for RewardSpec {
 #[serde(deny_unknown_fields)]
 struct Written {
     name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
     #[serde(default = "one")]
     weight: f32,
     #[serde(default)]
     span: TokenSpan,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    envs: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     params: BTreeMap<String, ParamValue>,
     #[serde(default, skip_serializing_if = "is_default")]
     gold: Gold,
     #[serde(default, skip_serializing_if = "is_default")]
     turns: Turns,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    inputs: BTreeMap<String, WrittenInput>,
+}
+
+/// A reward whose score is a field of another one.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenInput {
+    name: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    params: BTreeMap<String, ParamValue>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    gold: Gold,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -144,16 +94,40 @@ impl TryFrom<Written> for RewardSpec {
     type Error = RewardError;
 
     fn try_from(written: Written) -> Result<Self, RewardError> {
-        let spec = Self::new(&written.name, written.weight, written.span, &written.params)?;
-        Ok(Self { gold: written.gold, turns: written.turns, ..spec })
+        let Written { name, label, weight, span, envs, params, gold, turns, inputs } = written;
+        let mut spec = Self::new(&name, weight, span, &params)?.with_gold(gold).with_envs(envs);
+        spec.label = label;
+        spec.turns = turns;
+        for (field, input) in inputs {
+            let given = Self::new(&input.name, 1.0, TokenSpan::All, &input.params)?.with_gold(input.gold);
+            spec = spec.with_input(&field, given)?;
+        }
+        Ok(spec)
     }
+}
+
+/// Parameters as they are written.
+fn written(params: &Params) -> BTreeMap<String, ParamValue> {
+    params.iter().map(|(name, value)| (name.to_string(), value.clone())).collect()
 }
 
 impl From<RewardSpec> for Written {
     fn from(spec: RewardSpec) -> Self {
-        let params = spec.params.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-        let (name, gold, turns) = (spec.name().into(), spec.gold, spec.turns);
-        Self { name, weight: spec.weight, span: spec.span, params, gold, turns }
+        let input = |(field, input): (String, RewardSpec)| {
+            let params = written(&input.params);
+            (field, WrittenInput { name: input.name().into(), params, gold: input.gold })
+        };
+        Self {
+            name: spec.name().into(),
+            label: spec.label,
+            weight: spec.weight,
+            span: spec.span,
+            envs: spec.envs,
+            params: written(&spec.params),
+            gold: spec.gold,
+            turns: spec.turns,
+            inputs: spec.inputs.into_iter().map(input).collect(),
+        }
     }
 }
 
@@ -173,41 +147,156 @@ impl RewardSpec {
         if !weight.is_finite() {
             return Err(RewardError::BadWeight { reward: info.name, weight });
         }
-        Ok(Self { info, params, weight, span, gold: Gold::default(), turns: Turns::default() })
+        Ok(Self { params, weight, span, ..Self::of(info) })
     }
 
     /// The reward with its default parameters at weight 1, credited to every token.
     pub fn of(info: &'static RewardInfo) -> Self {
         Self {
             info,
+            label: None,
             params: Params::defaults(info.params),
             weight: 1.0,
             span: TokenSpan::All,
+            envs: Vec::new(),
             gold: Gold::default(),
             turns: Turns::default(),
+            inputs: BTreeMap::new(),
         }
     }
 
     /// The same, with its ground truth from elsewhere.
-    pub fn with_gold(mut self, gold: Gold) -> Self {
-        self.gold = gold;
-        self
+    pub fn with_gold(self, gold: Gold) -> Self {
+        Self { gold, ..self }
     }
 
     /// The same, judging other turns.
-    pub fn with_turns(mut self, turns: Turns) -> Self {
-        self.turns = turns;
-        self
+    pub fn with_turns(self, turns: Turns) -> Self {
+        Self { turns, ..self }
     }
 
-    /// Whether it needs the ground truth of the turns, see [`Turn::truth`].
+    /// The turns that it judges, for one that judges single responses.
+    pub fn turns(&self) -> Turns {
+        self.turns
+    }
+
+    /// The same under another name in reports.
+    pub fn with_label(self, label: impl Into<String>) -> Self {
+        Self { label: Some(label.into()), ..self }
+    }
+
+    /// The same in these environments only, by their names in the mixture; none: in all.
+    pub fn with_envs(self, envs: Vec<String>) -> Self {
+        Self { envs, ..self }
+    }
+
+    /// The same with the score of `input`, before its weight, as the field `field`.
+    ///
+    /// # Errors
+    /// [`RewardError::UnknownInput`] when the reward reads no such field.
+    pub fn with_input(mut self, field: &str, input: RewardSpec) -> Result<Self, RewardError> {
+        let known = self.reads()?;
+        if !known.contains(field) {
+            let known = known.into_iter().collect();
+            return Err(RewardError::UnknownInput { reward: self.name(), field: field.into(), known });
+        }
+        self.inputs.insert(field.to_string(), input);
+        Ok(self)
+    }
+
+    /// The rewards whose scores are fields of this one, by field.
+    pub fn inputs(&self) -> &BTreeMap<String, RewardSpec> {
+        &self.inputs
+    }
+
+    /// The fields that it reads and cannot do without, its inputs among them.
+    ///
+    /// # Errors
+    /// [`RewardError::BadTree`] for a composition that cannot be read.
+    pub fn reads(&self) -> Result<BTreeSet<String>, RewardError> {
+        match self.tree()? {
+            Some(tree) => Ok(tree.needs().into_iter().map(str::to_string).collect()),
+            None => Ok(needs(self.name()).iter().map(|field| field.to_string()).collect()),
+        }
+    }
+
+    /// The fields that it reads and nobody supplies when an environment is played: see
+    /// [`SUPPLIED`] and [`WORKED_OUT`].
+    ///
+    /// # Errors
+    /// [`RewardError::BadTree`] for a composition that cannot be read.
+    pub fn unsupplied(&self) -> Result<BTreeSet<String>, RewardError> {
+        let supplied = |field: &String| SUPPLIED.iter().chain(WORKED_OUT).any(|(name, _)| name == field);
+        let mut open: BTreeSet<String> = self.reads()?;
+        open.retain(|field| !supplied(field) && !self.inputs.contains_key(field));
+        for input in self.inputs.values() {
+            open.extend(input.unsupplied()?);
+        }
+        Ok(open)
+    }
+
+    /// Whether it, or an input of it, reads the field `field`.
+    pub fn reads_field(&self, field: &str) -> bool {
+        self.reads().is_ok_and(|reads| reads.contains(field)) && !self.inputs.contains_key(field)
+            || self.inputs.values().any(|input| input.reads_field(field))
+    }
+
+    /// The names of the judges that it asks.
+    ///
+    /// # Errors
+    /// [`RewardError::BadTree`] for a composition that cannot be read, [`RewardError::BadJudge`] for parameters
+    /// of a judge that make no sense.
+    pub fn judges(&self) -> Result<BTreeSet<String>, RewardError> {
+        let mut names = BTreeSet::new();
+        let tree = self.tree()?;
+        let parts = tree.iter().flat_map(Composition::specs);
+        for spec in parts.chain([self]).filter(|spec| spec.name() == "judge") {
+            let asked = judge::reward::asked(&spec.params);
+            names.insert(asked.map_err(|detail| RewardError::BadJudge { detail })?);
+        }
+        for input in self.inputs.values() {
+            names.extend(input.judges()?);
+        }
+        Ok(names)
+    }
+
+    /// The tree of a composition.
+    fn tree(&self) -> Result<Option<Composition>, RewardError> {
+        if self.name() != "compose" {
+            return Ok(None);
+        }
+        let tree = serde_json::from_str(self.params.text("tree"));
+        tree.map(Some).map_err(|error| RewardError::BadTree { detail: error.to_string() })
+    }
+
+    /// Whether it speaks of episodes of the environment that is called `env` in its mixture.
+    pub fn applies(&self, env: &str) -> bool {
+        self.envs.is_empty() || self.envs.iter().any(|name| name == env)
+    }
+
+    /// The environments that it is limited to; empty for all.
+    pub fn envs(&self) -> &[String] {
+        &self.envs
+    }
+
+    /// Whether it needs the ground truth of the turns, see [`Turn::truth`](eyas_core::Turn::truth).
     pub fn reads_truth(&self) -> bool {
         !matches!(self.info.score, Scorer::Episode(_))
+    }
+
+    /// Where its ground truth comes from.
+    pub fn gold(&self) -> &Gold {
+        &self.gold
     }
 
     /// Its name in recipes.
     pub fn name(&self) -> &'static str {
         self.info.name
+    }
+
+    /// Its name in reports.
+    pub fn label(&self) -> &str {
+        self.label.as_deref().unwrap_or(self.info.name)
     }
 
     /// Which reward.
@@ -229,178 +318,13 @@ impl RewardSpec {
     pub fn span(&self) -> TokenSpan {
         self.span
     }
-
-    /// The score of an episode whose responses should have the blocks `tags`, before the weight.
-    ///
-    /// A reward of single responses judges every turn against that turn's ground truth, and the episode has
-    /// the mean, or it judges the last turn alone ([`Turns`]). A reward of the responses to one prompt needs the whole group: see [`score_group`].
-    pub fn score(&self, episode: &Episode, tags: &[&str]) -> Score {
-        let responses = parse_all(episode);
-        self.judge(&EpisodeView { episode, responses: &responses, tags }, Progress::default())
-    }
-
-    /// A reward that panics has no score, as one that fails.
-    fn judge(&self, view: &EpisodeView<'_>, progress: Progress) -> Score {
-        if let Some(lost) = lost(view.episode) {
-            return lost;
-        }
-        let score = isolate(|| match self.info.score {
-            Scorer::Episode(score) => score(view, &self.params),
-            Scorer::Sample(score) => self.of_turns(view, progress, score),
-            Scorer::Group(_) => Score::Invalid(Invalid::NotApplicable {
-                detail: format!("the reward {:?} compares the responses of a group", self.info.name),
-            }),
-        });
-        named(score.unwrap_or_else(crashed), self.info.name)
-    }
-
-    fn of_turns(
-        &self,
-        view: &EpisodeView<'_>,
-        progress: Progress,
-        score: fn(&Sample<'_>, &Params) -> Score,
-    ) -> Score {
-        let turns = view.episode.turns.len();
-        let first = if self.turns == Turns::Last { turns.saturating_sub(1) } else { 0 };
-        let mut sum = 0.0;
-        for (n, (turn, response)) in view.episode.turns.iter().zip(view.responses).enumerate().skip(first) {
-            let gold = match self.gold.of(turn) {
-                Ok(gold) => gold,
-                Err(why) => return why,
-            };
-            let fields = fields(view.episode, n);
-            match score(&Sample { response, gold: &gold, fields: &fields, progress }, &self.params) {
-                Score::Ok(value) => sum += f64::from(value),
-                invalid => return invalid,
-            }
-        }
-        match turns - first {
-            0 => crate::no_turns(),
-            judged => Score::from_value((sum / judged as f64) as f32),
-        }
-    }
-
-    /// The last response of an episode, with what it is compared with.
-    fn last_turn<'e>(
-        &self,
-        episode: &'e Episode,
-    ) -> Result<(Response<'e>, Value, Map<String, Value>), Score> {
-        if let Some(lost) = lost(episode) {
-            return Err(lost);
-        }
-        let n = episode.turns.len().checked_sub(1).ok_or_else(crate::no_turns)?;
-        let turn = &episode.turns[n];
-        Ok((Response::parse(&turn.response), self.gold.of(turn)?, fields(episode, n)))
-    }
-
-    /// The scores of a group by a reward that compares its last responses.
-    fn judge_group(
-        &self,
-        episodes: &[Episode],
-        progress: Progress,
-        score: fn(&[Sample<'_>], &Params) -> Vec<Score>,
-    ) -> Vec<Score> {
-        // Episodes without a ground truth have no score; the others are compared without them.
-        let parsed: Vec<Result<_, Score>> = episodes.iter().map(|e| self.last_turn(e)).collect();
-        let samples: Vec<Sample<'_>> = parsed
-            .iter()
-            .flatten()
-            .map(|(response, gold, fields)| Sample { response, gold, fields, progress })
-            .collect();
-        let scores =
-            isolate(|| score(&samples, &self.params)).unwrap_or_else(|why| vec![crashed(why); samples.len()]);
-        let mut scores = scores.into_iter().map(|s| named(s, self.info.name));
-        let mut next = || scores.next().unwrap_or_else(|| missing("score"));
-        parsed.iter().map(|p| p.as_ref().map_or_else(|why| why.clone(), |_| next())).collect()
-    }
-
-    fn row(&self, score: Score) -> ScoreSheet {
-        ScoreSheet { name: self.name().into(), weight: self.weight, span: self.span, score }
-    }
-
-    /// The scores of responses to one prompt, before the weight: one for each. A reward of single
-    /// responses looks at each alone.
-    pub fn score_samples(&self, samples: &[Sample<'_>]) -> Vec<Score> {
-        let scores = match self.info.score {
-            Scorer::Sample(score) => samples.iter().map(|sample| score(sample, &self.params)).collect(),
-            Scorer::Group(score) => score(samples, &self.params),
-            Scorer::Episode(_) => {
-                let detail = format!("the reward {:?} reads whole episodes", self.info.name);
-                vec![Score::Invalid(Invalid::NotApplicable { detail }); samples.len()]
-            }
-        };
-        scores.into_iter().map(|score| named(score, self.info.name)).collect()
-    }
-}
-
-/// Fills `episode.scores` with one row per reward, in order; earlier rows are replaced.
-pub fn score_episode(specs: &[RewardSpec], episode: &mut Episode, tags: &[&str]) {
-    let responses = parse_all(episode);
-    let view = EpisodeView { episode, responses: &responses, tags };
-    episode.scores = specs.iter().map(|spec| spec.row(spec.judge(&view, Progress::default()))).collect();
-}
-
-/// Fills the score sheets of the episodes that started from one state, rewards that compare them included.
-pub fn score_group(specs: &[RewardSpec], episodes: &mut [Episode], tags: &[&str], progress: Progress) {
-    let together: Vec<Option<Vec<Score>>> = specs
-        .iter()
-        .map(|spec| match spec.info.score {
-            Scorer::Group(score) => Some(spec.judge_group(episodes, progress, score)),
-            _ => None,
-        })
-        .collect();
-    for (member, episode) in episodes.iter_mut().enumerate() {
-        let responses = parse_all(episode);
-        let view = EpisodeView { episode, responses: &responses, tags };
-        let row = |(spec, together): (&RewardSpec, &Option<Vec<Score>>)| {
-            let alone = || spec.judge(&view, progress);
-            spec.row(together.as_ref().and_then(|scores| scores.get(member).cloned()).unwrap_or_else(alone))
-        };
-        episode.scores = specs.iter().zip(&together).map(row).collect();
-    }
-}
-
-/// The score of an episode whose environment failed: nothing can be said of it.
-fn lost(episode: &Episode) -> Option<Score> {
-    let why = episode.lost()?;
-    Some(crashed(format!("the environment {:?} {why}", episode.env)))
-}
-
-fn crashed(detail: String) -> Score {
-    Score::Invalid(Invalid::Crash { detail })
-}
-
-/// What else is known of a turn, under the names that rewards read.
-fn fields(episode: &Episode, n: usize) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let Some(turn) = episode.turns.get(n) else { return fields };
-    fields.insert("prompt".into(), Value::from(turn.observation.as_str()));
-    if let Some(image) = turn.images.first().and_then(|id| episode.images.get(id)) {
-        fields.insert("image_width".into(), Value::from(image.width()));
-        fields.insert("image_height".into(), Value::from(image.height()));
-    }
-    let t = &episode.trajectory;
-    let tokens =
-        t.turns().iter().zip(t.kinds()).filter(|(turn, kind)| usize::from(**turn) == n && kind.is_sampled());
-    fields.insert("tokens".into(), Value::from(tokens.count()));
-    // What was bought is a fact of the environment: what a turn that bought had before it.
-    if let Some(purchase) = turn.truth.as_ref().and_then(|t| t.facts.pointer("/truth/purchase")) {
-        let bought = turn.action.as_deref() == Some("buy");
-        fields.insert("purchase".into(), if bought { purchase.clone() } else { Value::Null });
-    }
-    fields.insert("correct".into(), Value::from(episode.outcome == Outcome::Success));
-    fields
-}
-
-fn parse_all(episode: &Episode) -> Vec<Response<'_>> {
-    episode.turns.iter().map(|turn| Response::parse(&turn.response)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ParamInfo, ParamKind, rewards};
-    use eyas_core::{EPISODE_VERSION, Invalid, Seed, Trajectory, Truth, Turn};
+    use crate::{EpisodeView, ParamInfo, ParamKind, Sample, Scene, rewards, score_episode, score_group};
+    use eyas_core::{EPISODE_VERSION, Episode, Invalid, Outcome, Score, Seed, Trajectory, Truth, Turn};
 
     const TAGS: [&str; 3] = ["perception", "think", "answer"];
 
@@ -589,6 +513,115 @@ mod tests {
     }
 
     #[test]
+    fn a_reward_of_groups_compares_the_members() {
+        let unique = spec(r#"{"name": "unique_answers"}"#).unwrap();
+        let exact = spec(r#"{"name": "exact"}"#).unwrap();
+        let mut group = [with_truth(&[("a", "a")]), with_truth(&[("a", "a")]), with_truth(&[("b", "a")])];
+        group[1].turns[0].truth = None;
+        score_group(&[unique, exact], &mut group, &Scene { tags: &TAGS, ..Scene::default() });
+        assert!(matches!(group[1].scores[0].score, Score::Invalid(_)), "no truth, no score");
+        let values: Vec<_> = [0, 2].map(|i| group[i].scores[0].score.value().unwrap()).to_vec();
+        assert!(values.iter().all(|v| (0.0..=1.0).contains(v)), "{values:?}");
+        assert_eq!([0, 2].map(|i| group[i].scores[1].score.value()), [Some(1.0), Some(0.0)]);
+    }
+
+    /// The score sheets of a group in the environment called `task`, with verdicts that `say` gives.
+    fn sheets(
+        specs: &[RewardSpec],
+        group: &mut [Episode],
+        task: &str,
+        say: impl Fn(&str) -> f64,
+    ) -> Vec<Vec<(String, Score)>> {
+        let mut docket = crate::judge::Docket::default();
+        loop {
+            let scene = Scene { tags: &TAGS, task, docket: Some(&docket), ..Scene::default() };
+            score_group(specs, group, &scene);
+            let asked = docket.settle(|questions| {
+                let verdict = |score| Ok(crate::judge::Verdict { score, reason: None });
+                questions.iter().map(|q| verdict(say(&q.request.response))).collect()
+            });
+            if asked.0 == 0 {
+                let rows = |e: &Episode| e.scores.iter().map(|r| (r.name.clone(), r.score.clone())).collect();
+                return group.iter().map(rows).collect();
+            }
+        }
+    }
+
+    #[test]
+    fn a_reward_that_does_not_apply_has_no_row() {
+        let specs = [
+            spec(r#"{"name": "exact", "label": "rule", "envs": ["a"]}"#).unwrap(),
+            spec(r#"{"name": "game", "envs": ["b", "c"]}"#).unwrap(),
+            spec(r#"{"name": "format"}"#).unwrap(),
+        ];
+        let mut group = [with_truth(&[("x", "x")])];
+        let names = |sheets: Vec<Vec<(String, Score)>>| -> Vec<String> {
+            sheets[0].iter().map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(names(sheets(&specs, &mut group, "a", |_| 0.0)), ["rule", "format"]);
+        assert_eq!(names(sheets(&specs, &mut group, "c", |_| 0.0)), ["game", "format"]);
+        assert_eq!(group[0].total_score(), Some(0.0));
+        let json = serde_json::to_value(&specs[0]).unwrap();
+        assert_eq!(serde_json::from_value::<RewardSpec>(json).unwrap(), specs[0]);
+    }
+
+    #[test]
+    fn scores_of_others_are_inputs() {
+        let trust = r#"{"name": "thinking_trust", "params": {"fade": 0},
+            "inputs": {"thinking_score": {"name": "judge", "params": {"of": "think"}},
+                       "correct": {"name": "exact"}}}"#;
+        let trust = spec(trust).unwrap();
+        assert_eq!(trust.judges().unwrap(), BTreeSet::from(["judge".to_string()]));
+        assert!(trust.unsupplied().unwrap().is_empty() && !trust.reads_field("correct"));
+        let bare = spec(r#"{"name": "thinking_trust"}"#).unwrap();
+        assert_eq!(bare.unsupplied().unwrap(), BTreeSet::from(["thinking_score".to_string()]));
+        let mut group = [with_truth(&[("a", "a")]), with_truth(&[("b", "a")]), with_truth(&[("a", "a")])];
+        group[1].turns[0].response = "<think>u</think><answer>b</answer>".into();
+        group[2].turns[0].response = "<think>odd</think><answer>a</answer>".into();
+        let said = |thought: &str| match thought {
+            "t" => 4.0,
+            "u" => 8.0,
+            _ => 99.0,
+        };
+        let rows = sheets(std::slice::from_ref(&trust), &mut group, "", said);
+        let value = |k: usize| rows[k][0].1.value();
+        let trusted = f64::exp(-0.4) * 0.3;
+        assert!((f64::from(value(0).unwrap()) - 0.4 * trusted).abs() < 1e-6, "{rows:?}");
+        assert!((f64::from(value(1).unwrap()) - 0.8 * trusted).abs() < 1e-6, "{rows:?}");
+        let Score::Invalid(Invalid::Crash { detail }) = &rows[2][0].1 else { panic!("{rows:?}") };
+        assert!(detail.starts_with("thinking_score: ") && detail.contains("not on the scale"), "{detail}");
+        let json = serde_json::to_value(&trust).unwrap();
+        assert_eq!(serde_json::from_value::<RewardSpec>(json).unwrap(), trust);
+        let error = spec(r#"{"name": "game", "inputs": {"x": {"name": "exact"}}}"#).unwrap_err();
+        assert!(error.contains("reads no field \"x\"; it reads none"), "{error}");
+    }
+
+    #[test]
+    fn a_tree_holds_whole_episodes_judges_and_what_is_known() {
+        let tree = r#"{"sum": ["game", {"fallback": {"of": {"reward": "judge"}, "or": 5}, "weight": 2},
+            {"route": {"cases": {"a": {"field": "pass_rate"}}, "default": -1}}]}"#;
+        let compose = serde_json::json!({"name": "compose", "params": {"tree": tree}});
+        let compose = spec(&compose.to_string()).unwrap();
+        let mut group = [with_truth(&[("x", "x")]), with_truth(&[("y", "x")])];
+        group[0].env_return = 3.0;
+        group[1].outcome = Outcome::Success;
+        let said = |response: &str| if response.contains('x') { 10.0 } else { 11.0 };
+        let values =
+            |rows: Vec<Vec<(String, Score)>>| rows.into_iter().map(|r| r[0].1.value()).collect::<Vec<_>>();
+        let rows = sheets(std::slice::from_ref(&compose), &mut group, "a", said);
+        assert_eq!(
+            values(rows),
+            [Some(5.5), Some(10.5)],
+            "3 + 2 + 1/2 and 0 + 10 + 1/2: no verdict, so the other"
+        );
+        let rows = sheets(std::slice::from_ref(&compose), &mut group, "b", said);
+        assert_eq!(values(rows), [Some(4.0), Some(9.0)]);
+        assert_eq!(compose.judges().unwrap(), BTreeSet::from(["judge".to_string()]));
+        let alone = compose.score_samples(&[]);
+        assert!(alone.is_empty());
+    }
+
+    #[test]
     fn a_reward_that_panics_loses_its_own_score() {
         fn touchy(view: &EpisodeView<'_>, _: &Params) -> Score {
             match view.episode.turns[0].response.as_str() {
@@ -610,7 +643,7 @@ mod tests {
         for e in &mut group {
             e.turns[0].truth = Some(Truth::default());
         }
-        score_group(&specs, &mut group, &TAGS, Progress::default());
+        score_group(&specs, &mut group, &Scene { tags: &TAGS, ..Scene::default() });
         let crash = |score: &Score, detail: &str| {
             let Score::Invalid(Invalid::Crash { detail: got }) = score else { panic!("{score:?}") };
             assert!(got.ends_with(detail), "{got}");
@@ -633,24 +666,11 @@ mod tests {
         let mut group = [(); 2].map(|()| with_truth(&[("left", "left")]));
         group[1].outcome = Outcome::Lost;
         group[1].turns[0].error = Some("panicked: on purpose".into());
-        score_group(&specs, &mut group, &TAGS, Progress::default());
+        score_group(&specs, &mut group, &Scene { tags: &TAGS, ..Scene::default() });
         assert!(group[0].scores.iter().all(|row| row.score.value().is_some()), "{:?}", group[0].scores);
         for row in &group[1].scores {
             let Score::Invalid(Invalid::Crash { detail }) = &row.score else { panic!("{row:?}") };
             assert_eq!(detail, "the environment \"2048\" panicked: on purpose");
         }
-    }
-
-    #[test]
-    fn a_reward_of_groups_compares_the_members() {
-        let unique = spec(r#"{"name": "unique_answers"}"#).unwrap();
-        let exact = spec(r#"{"name": "exact"}"#).unwrap();
-        let mut group = [with_truth(&[("a", "a")]), with_truth(&[("a", "a")]), with_truth(&[("b", "a")])];
-        group[1].turns[0].truth = None;
-        score_group(&[unique, exact], &mut group, &TAGS, Progress::default());
-        assert!(matches!(group[1].scores[0].score, Score::Invalid(_)), "no truth, no score");
-        let values: Vec<_> = [0, 2].map(|i| group[i].scores[0].score.value().unwrap()).to_vec();
-        assert!(values.iter().all(|v| (0.0..=1.0).contains(v)), "{values:?}");
-        assert_eq!([0, 2].map(|i| group[i].scores[1].score.value()), [Some(1.0), Some(0.0)]);
     }
 }

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use eyas_core::{Score, TokenSpan};
-use eyas_reward::{ParamValue, Progress, Response, RewardSpec, Sample};
+use eyas_reward::{Around, ParamValue, Progress, Response, RewardSpec, Sample, find, needs, rewards};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// One line.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     id: String,
@@ -82,7 +82,13 @@ fn run(case: &Case) -> Result<(), String> {
     let samples: Vec<Sample<'_>> = responses
         .iter()
         .enumerate()
-        .map(|(i, response)| Sample { response, gold: &case.gold, fields: fields(i), progress })
+        .map(|(i, response)| Sample {
+            response,
+            gold: &case.gold,
+            fields: fields(i),
+            progress,
+            around: Around::default(),
+        })
         .collect();
     let scores = spec.score_samples(&samples);
     let expect = match &case.expect {
@@ -95,25 +101,84 @@ fn run(case: &Case) -> Result<(), String> {
     scores.iter().zip(&expect).try_for_each(|(score, expect)| check(score, expect, case.tolerance))
 }
 
+/// Without a field that a reward declares there is no score; without the others there is the same one, unless
+/// they were optional.
 #[test]
-fn every_case_gets_its_score() {
+fn declared_fields_are_those_that_are_read() {
+    const OPTIONAL: [&str; 12] = [
+        "options",
+        "target_tokens",
+        "duration",
+        "image_width",
+        "image_height",
+        "tool_ok",
+        "first_correct",
+        "second_correct",
+        "question_type",
+        "labels",
+        "terms",
+        "prompt",
+    ];
+    let (mut dropped, mut missed) = (BTreeMap::<String, usize>::new(), Vec::new());
+    for (at, case) in cases() {
+        let info = find(&case.reward).unwrap();
+        if case.reward == "compose" || run(&case).is_err() || matches!(case.expect, Expect::Invalid { .. }) {
+            continue;
+        }
+        let all: BTreeSet<String> =
+            case.fields.keys().chain(case.fields_each.iter().flat_map(Map::keys)).cloned().collect();
+        for field in all {
+            let mut less =
+                Case { expect: Expect::Invalid { invalid: "not_applicable".into() }, ..case.clone() };
+            less.fields.remove(&field);
+            less.fields_each.iter_mut().for_each(|fields| drop(fields.remove(&field)));
+            let needed = needs(info.name).contains(&field.as_str());
+            if needed && run(&less).is_ok() {
+                *dropped.entry(info.name.to_string()).or_default() += 1;
+            }
+            let same = Case { expect: case.expect.clone(), ..less };
+            if !needed && !OPTIONAL.contains(&field.as_str()) && run(&same).is_err() {
+                missed.push(format!("{at}: {} reads {field:?} and does not say so", info.name));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    let silent: Vec<&str> = rewards()
+        .iter()
+        .map(|r| r.name)
+        .filter(|n| !needs(n).is_empty() && !dropped.contains_key(*n))
+        .collect();
+    assert_eq!(silent, Vec::<&str>::new(), "no case shows that they need what they declare");
+}
+
+/// Every case, with its place.
+fn cases() -> Vec<(String, Case)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../conformance");
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "jsonl"));
     files.sort();
-    let (mut ids, mut failures) = (BTreeSet::new(), Vec::new());
+    let mut cases = Vec::new();
     for path in &files {
         let text = std::fs::read_to_string(path).unwrap();
         for (line, json) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
             let at = format!("{}:{}", path.file_name().unwrap().display(), line + 1);
-            let case: Case = serde_json::from_str(json).unwrap_or_else(|e| panic!("{at}: {e}"));
-            assert!(ids.insert(case.id.clone()), "{at}: the id {:?} is there twice", case.id);
-            assert!(!case.why.is_empty(), "{at}: no reason given");
-            if let Err(error) = run(&case) {
-                failures.push(format!("{at} {}: {error}", case.id));
-            }
+            let case = serde_json::from_str(json).unwrap_or_else(|e| panic!("{at}: {e}"));
+            cases.push((at, case));
         }
     }
-    println!("{} cases in {} files", ids.len(), files.len());
+    cases
+}
+
+#[test]
+fn every_case_gets_its_score() {
+    let (mut ids, mut failures) = (BTreeSet::new(), Vec::new());
+    for (at, case) in cases() {
+        assert!(ids.insert(case.id.clone()), "{at}: the id {:?} is there twice", case.id);
+        assert!(!case.why.is_empty(), "{at}: no reason given");
+        if let Err(error) = run(&case) {
+            failures.push(format!("{at} {}: {error}", case.id));
+        }
+    }
+    println!("{} cases", ids.len());
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), ids.len(), failures.join("\n"));
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use eyas_core::{Invalid, Score, TokenSpan};
-use eyas_reward::{ParamValue, Progress, Response, RewardSpec, Sample, Scorer};
+use eyas_reward::{Around, ParamValue, Progress, Response, RewardSpec, Sample, Scorer};
 use serde_json::{Map, Value, json};
 
 /// What numbers become, as JSON writes them.
@@ -58,8 +58,10 @@ fn rewritten(text: &str, number: &str) -> String {
 fn check(spec: &RewardSpec, said: &[String], gold: &Value, fields: &Map<String, Value>) {
     let responses: Vec<_> = said.iter().map(|text| Response::parse(text)).collect();
     let progress = Progress { step: u64::MAX, steps: 1 };
-    let samples: Vec<_> =
-        responses.iter().map(|response| Sample { response, gold, fields, progress }).collect();
+    let samples: Vec<_> = responses
+        .iter()
+        .map(|response| Sample { response, gold, fields, progress, around: Around::default() })
+        .collect();
     let (low, high) = spec.info().range.unwrap_or((f32::MIN, f32::MAX));
     for score in spec.score_samples(&samples) {
         let name = spec.name();

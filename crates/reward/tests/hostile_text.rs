@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use eyas_core::Score;
-use eyas_reward::{Progress, Response, RewardInfo, RewardSpec, Sample, Scorer, rewards};
+use eyas_reward::{Around, Progress, Response, RewardInfo, RewardSpec, Sample, Scorer, rewards};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -71,7 +71,13 @@ fn slowest(
         for fields in sets {
             let samples: Vec<_> = responses
                 .iter()
-                .map(|response| Sample { response, gold: &gold, fields, progress: Progress::default() })
+                .map(|response| Sample {
+                    response,
+                    gold: &gold,
+                    fields,
+                    progress: Progress::default(),
+                    around: Around::default(),
+                })
                 .collect();
             let start = Instant::now();
             let scores = spec.score_samples(&samples);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use eyas_core::{Score, TokenSpan};
 use eyas_reward::{
-    ParamKind, ParamValue, Progress, Response, RewardInfo, RewardSpec, Sample, Scorer, rewards,
+    Around, ParamKind, ParamValue, Progress, Response, RewardInfo, RewardSpec, Sample, Scorer, rewards,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -38,7 +38,9 @@ fn variants(info: &'static RewardInfo) -> Vec<RewardSpec> {
 fn score(spec: &RewardSpec, text: &str, gold: &Value, fields: &Map<String, Value>) -> Vec<Score> {
     let response = Response::parse(text);
     let progress = Progress { step: 3, steps: 10 };
-    spec.score_samples(&[Sample { response: &response, gold, fields, progress }; 2])
+    spec.score_samples(
+        &[Sample { response: &response, gold, fields, progress, around: Around::default() }; 2],
+    )
 }
 
 fn fields() -> Map<String, Value> {

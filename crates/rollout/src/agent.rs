@@ -130,7 +130,12 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// The processed pictures, for training on the same episodes.
+    /// The processed pictures.
+    pub fn store(&self) -> &ImageStore {
+        &self.store
+    }
+
+    /// The same, for training on the same episodes.
     pub fn into_store(self) -> ImageStore {
         self.store
     }

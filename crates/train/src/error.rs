@@ -52,6 +52,14 @@ pub enum TrainError {
     /// Too many updates were skipped: the run should go back to a checkpoint.
     #[error("{0} updates in a row were skipped")]
     Skipped(u64),
+    /// A judge cannot be asked.
+    #[error("judge {name:?}: {problem}")]
+    Judge {
+        /// Its name in the recipe.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// It was asked to stop; the policy is as the last finished step left it.
     #[error("interrupted")]
     Interrupted,

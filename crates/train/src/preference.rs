@@ -10,11 +10,12 @@ use eyas_algo::loss::preference::{
 };
 use eyas_core::{Episode, Group, Seed, Trajectory, isolate};
 use eyas_model::{ImageStore, Policy, ScoreOptions, Scored, Upstream, Vlm};
-use eyas_reward::{Progress, RewardSpec, score_group};
+use eyas_reward::{Progress, RewardSpec};
 use eyas_rollout::{Agent, Pictures, RolloutError, Teacher, demonstrate, rollout};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use crate::judges::{Scoring, Snapshot};
 use crate::mixture::starts;
 use crate::optim::{adamw, micro_batches};
 use crate::recipe::{PairSource, PreferenceStage};
@@ -34,6 +35,8 @@ pub fn run_preference(
     guard: &mut Guard,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
+    let asks = stage.reward.iter().any(|reward| reward.judges().is_ok_and(|judges| !judges.is_empty()));
+    let name = reference.filter(|_| asks).map(|policy| format!("policy {}", policy.weights_hash()));
     for step in run.from..stage.steps {
         let begin = Instant::now();
         guard.begin();
@@ -41,7 +44,12 @@ pub fn run_preference(
         let forbidden: Arc<[u32]> = Arc::from(Agent::of(model).forbidden());
         let drawn = match stage.pairs.source {
             PairSource::Oracle => demonstrated(Agent::of(model), stage, run, seed)?,
-            PairSource::Policy => sampled(Agent::of(model), stage, run, seed, step)?,
+            PairSource::Policy => {
+                let agent = Agent::of(model);
+                let judge = reference.zip(name.as_deref());
+                let judge = judge.map(|(policy, name)| Snapshot { agent: Agent { policy, ..agent }, name });
+                sampled(agent, stage, run, (seed, step), judge)?
+            }
         };
         drawn.lost.iter().for_each(|why| guard.see_lost_start(why.clone()));
         guard.see_lost(&drawn.episodes);
@@ -166,15 +174,15 @@ fn sampled(
     agent: Agent<'_>,
     stage: &PreferenceStage,
     run: &StageRun<'_>,
-    seed: Seed,
-    step: u64,
+    (seed, step): (Seed, u64),
+    judge: Option<Snapshot<'_>>,
 ) -> Result<Drawn, TrainError> {
     let mut config = rollout_config(&stage.rollout, run.style);
     config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
     config.env_limit = run.env_limit;
-    let begins: Vec<_> =
-        starts(&stage.env, stage.rollout.groups, seed)?.into_iter().map(|(_, start)| start).collect();
-    let lost = begins.iter().flat_map(|start| start.failed.clone()).collect();
+    let (places, begins): (Vec<usize>, Vec<_>) =
+        starts(&stage.env, stage.rollout.groups, seed)?.into_iter().unzip();
+    let lost = begins.iter().flat_map(|start: &eyas_rollout::Start| start.failed.clone()).collect();
     let (mut groups, stats) = rollout(
         agent,
         &begins,
@@ -184,9 +192,16 @@ fn sampled(
         &mut Pictures::default(),
         run.interrupt,
     )?;
-    let progress = Progress { step, steps: stage.steps };
-    let tags = run.style.tags();
-    groups.par_iter_mut().for_each(|g| score_group(&stage.reward, &mut g.episodes, tags, progress));
+    let scoring = Scoring {
+        rewards: &stage.reward,
+        envs: &stage.env,
+        tags: run.style.tags(),
+        progress: Progress { step, steps: stage.steps },
+        judges: run.judges,
+        policy: judge,
+        interrupt: run.interrupt,
+    };
+    scoring.score(&mut groups, &places, &[])?;
     let chosen = |group: &Group| {
         let scores: Vec<Option<f64>> =
             group.episodes.iter().map(|e| e.total_score().map(f64::from)).collect();

@@ -18,7 +18,7 @@ use crate::difference::{Difference, metrics_differences};
 use crate::run_dir::Metrics;
 use crate::step::{StageRun, StepReport, run_stage, stage_seed};
 use crate::stored::{Recipes, StoredError, StoredRun};
-use crate::{Guard, GuardState, StageState, TrainError, configure, open_model};
+use crate::{Guard, GuardState, Judges, StageState, TrainError, configure, open_model};
 
 /// Why a step cannot be made again.
 #[derive(Debug, thiserror::Error)]
@@ -176,6 +176,12 @@ impl<'a> Replay<'a> {
         let Self { run, recipes, model, reference, at, step: wanted, .. } = &mut self;
         let (wanted, run) = (*wanted, *run);
         let interrupt = Interrupt::default();
+        // What judges said then is in the run; nobody else is asked who has not answered before.
+        let mut judges = Judges::default();
+        if let Some(recipe) = recipes.of(at.done) {
+            judges = Judges::open(&recipe.judges)?;
+            judges.recall(&run.path)?;
+        }
         loop {
             let ends = || ReplayError::RecipeEnds { run: run.path.clone(), step: wanted };
             let recipe = recipes.of(at.done).ok_or_else(ends)?;
@@ -193,6 +199,7 @@ impl<'a> Replay<'a> {
                 style: recipe.prompt.style,
                 seed: stage_seed(recipe, index, at.graph.moves, rollbacks),
                 from: at.graph.steps,
+                judges: &judges,
                 interrupt: &interrupt,
                 env_limit: recipe.guard.env_limit(),
             };

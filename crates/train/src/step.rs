@@ -8,10 +8,10 @@ use eyas_model::{Policy, Vlm};
 
 use crate::recipe::{Recipe, Stage};
 use crate::run_dir::Metrics;
-use crate::{Guard, StageState, TrainError, run_preference, run_rl, run_sft};
+use crate::{Guard, Judges, StageState, TrainError, run_preference, run_rl, run_sft};
 
 /// What a stage needs beside its own settings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct StageRun<'a> {
     /// Parts of a response.
     pub style: ResponseStyle,
@@ -20,6 +20,8 @@ pub struct StageRun<'a> {
     /// The first step to take; the ones before it are done. What a step does depends on its number and on
     /// the policy it finds, not on the steps that this process has taken.
     pub from: u64,
+    /// Whom rewards may ask.
+    pub judges: &'a Judges,
     /// Ends the stage early, between two updates.
     pub interrupt: &'a Interrupt,
     /// Longest time for one step of an environment, see
@@ -76,12 +78,7 @@ pub fn run_stage(
     run: &StageRun<'_>,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let compares = match stage {
-        Stage::Sft(_) => false,
-        Stage::Rl(stage) => stage.compares(),
-        Stage::Preference(_) => true,
-    };
-    if compares && reference.is_none() {
+    if stage.needs_reference(&run.judges.settings()) && reference.is_none() {
         *reference = Some(model.copy_policy()?);
     }
     match stage {

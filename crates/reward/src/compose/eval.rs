@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Composition, How, Node, Op};
+use crate::judge::Docket;
 use crate::{Sample, missing};
 
 /// One term of a total.
@@ -39,14 +40,7 @@ struct Failure {
 impl Failure {
     /// The reason, with the part that gave it.
     fn named(self) -> Invalid {
-        let at = |detail: String| format!("{}: {detail}", self.path);
-        match self.reason {
-            Invalid::UnparseableGold { detail } => Invalid::UnparseableGold { detail: at(detail) },
-            Invalid::Timeout { budget } => Invalid::Timeout { budget: at(budget) },
-            Invalid::NonFinite => Invalid::Crash { detail: at("not a finite number".into()) },
-            Invalid::Crash { detail } => Invalid::Crash { detail: at(detail) },
-            Invalid::NotApplicable { detail } => Invalid::NotApplicable { detail: at(detail) },
-        }
+        crate::located(self.reason, &self.path)
     }
 }
 
@@ -179,7 +173,13 @@ impl Node {
                 self.route(path, (field, cases, default.as_deref()), samples, terms)
             }
             Op::Fallback { of, or } => {
+                let open = || samples.first().and_then(|s| s.around.docket).map_or(0, Docket::open);
+                let before = open();
                 let mut values = of.evaluate(&under("fallback.of"), None, samples, terms);
+                // What waits for a judge has not failed.
+                if open() > before {
+                    return values;
+                }
                 let failed: Vec<bool> = values.iter().map(Result::is_err).collect();
                 or.fill(&under("fallback.or"), samples, &failed, &mut values, terms);
                 values

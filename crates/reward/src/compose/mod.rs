@@ -4,7 +4,7 @@
 //!
 //! | key | what it gives |
 //! |---|---|
-//! | `reward`, with `params` and `needs` | a listed reward; `needs` adds fields that it reads |
+//! | `reward`, with `params` and `needs` | a listed reward; `needs` adds fields that it reads; one of whole episodes, such as `game`, only where an environment is played |
 //! | `field` | a number or flag that the caller supplies with the sample |
 //! | `sum` | list of nodes, each with a `weight`: a number, or points `[[share of training, weight], …]` |
 //! | `product`, `min`, `max` | of a list of nodes |
@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 
 use eyas_core::{Invalid, Score};
 
-use crate::{ParamInfo, Params, RewardInfo, RewardSpec, Sample, Scorer, process};
+use crate::{ParamInfo, Params, RewardInfo, RewardSpec, Sample, Scorer, needs};
 
 pub use eval::{Evaluation, TermValue};
 pub use parse::ComposeError;
@@ -145,33 +145,38 @@ impl Composition {
     /// The fields that must be supplied with every sample: those that the tree names, and those that its
     /// rewards are known or declared to read. The ground truth is not among them.
     pub fn needs(&self) -> BTreeSet<&str> {
-        let (mut needs, mut open) = (BTreeSet::new(), vec![&self.root]);
+        let (mut all, mut open) = (BTreeSet::new(), vec![&self.root]);
         while let Some(node) = open.pop() {
             match &node.op {
                 Op::Field(field) | Op::Route { field, .. } => {
-                    needs.insert(field.as_str());
+                    all.insert(field.as_str());
                 }
                 Op::Reward { spec, needs: declared } => {
-                    needs.extend(process::needs(spec.name()));
-                    needs.extend(declared.iter().map(String::as_str));
+                    all.extend(needs(spec.name()));
+                    all.extend(declared.iter().map(String::as_str));
                 }
                 _ => {}
             }
             open.extend(node.op.parts());
         }
-        needs
+        all
     }
 
     /// The rewards that it is made of, each once, by name.
     pub fn rewards(&self) -> BTreeSet<&'static str> {
-        let (mut names, mut open) = (BTreeSet::new(), vec![&self.root]);
+        self.specs().into_iter().map(RewardSpec::name).collect()
+    }
+
+    /// The rewards that it is made of, with their parameters.
+    pub fn specs(&self) -> Vec<&RewardSpec> {
+        let (mut specs, mut open) = (Vec::new(), vec![&self.root]);
         while let Some(node) = open.pop() {
             if let Op::Reward { spec, .. } = &node.op {
-                names.insert(spec.name());
+                specs.push(&**spec);
             }
             open.extend(node.op.parts());
         }
-        names
+        specs
     }
 }
 

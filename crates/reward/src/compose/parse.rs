@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value, json};
 
 use super::{Composition, How, MAX_DEPTH, MAX_NODES, Node, Op, Weight};
-use crate::{ParamValue, RewardSpec, Scorer};
+use crate::{ParamValue, RewardSpec};
 
 /// What is wrong with a composition, and where.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -223,11 +223,6 @@ fn leaf(reward: &str, map: &Map<String, Value>, at: &At) -> Result<Op, ComposeEr
     // A tree in a text within a tree would escape the bounds on depth and size.
     if spec.name() == "compose" {
         return Err(at.error("a composition holds no other by name; write its nodes here"));
-    }
-    if let Scorer::Episode(_) = spec.info().score {
-        return Err(
-            at.error(format!("the reward {:?} reads whole episodes, not single responses", spec.name()))
-        );
     }
     Ok(Op::Reward { spec: Box::new(spec), needs })
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Progress, Response, Sample};
+use crate::{Around, Progress, Response, Sample};
 use eyas_core::{Invalid, Score};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,8 @@ fn evaluate(composition: &Composition, fields: &[Value], step: u64) -> Vec<Evalu
     let fields: Vec<Map<String, Value>> = fields.iter().map(|f| f.as_object().unwrap().clone()).collect();
     let gold = json!([1, 2, 3]);
     let progress = Progress { step, steps: 100 };
-    let sample = |fields| Sample { response: &response, gold: &gold, fields, progress };
+    let sample =
+        |fields| Sample { response: &response, gold: &gold, fields, progress, around: Around::default() };
     let samples: Vec<Sample<'_>> = fields.iter().map(sample).collect();
     composition.evaluate(&samples)
 }
@@ -183,7 +184,6 @@ fn mistakes_are_named_with_their_place() {
         (json!({"clamp": {"of": 1, "min": 2, "max": 1}}), "clamp", "above max"),
         (json!({"group": {"of": 1, "as": "median"}}), "group.as", "one of mean"),
         (json!({"route": {"cases": {}}}), "route.cases", "at least one"),
-        (json!("perception"), "root", "whole episodes"),
         (json!({"min": ["compose"]}), "min[0]", "holds no other"),
         (json!({"field": ""}), "field", "1 to 64"),
         (json!({"field": "a", "wieght": 1}), "wieght", "not known"),
@@ -261,4 +261,11 @@ proptest! {
             prop_assert!(e.total.value().is_none_or(f32::is_finite));
         }
     }
+}
+
+#[test]
+fn a_reward_of_episodes_needs_one() {
+    let score = total(json!({"sum": ["game", 1]}), json!({}));
+    let Score::Invalid(Invalid::NotApplicable { detail }) = score else { panic!("{score:?}") };
+    assert!(detail.starts_with("sum[0] (game): ") && detail.contains("whole episodes"), "{detail}");
 }

@@ -201,7 +201,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Progress, RewardSpec, TAGS};
+    use crate::{Around, Progress, RewardSpec, TAGS};
     use proptest::prelude::*;
     use serde_json::{Map, Value};
 
@@ -218,7 +218,7 @@ mod tests {
             let text = pieces.concat();
             let response = Response::parse(&text);
             let fields = Map::new();
-            let sample = Sample { response: &response, gold: &Value::Null, fields: &fields, progress: Progress::default() };
+            let sample = Sample { response: &response, gold: &Value::Null, fields: &fields, progress: Progress::default(), around: Around::default() };
             let score = |info: &'static RewardInfo| {
                 let spec = RewardSpec::of(info);
                 spec.score_samples(&[sample]).first().and_then(Score::value).unwrap()

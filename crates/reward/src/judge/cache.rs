@@ -10,12 +10,18 @@ use super::{Judge, JudgeError, JudgeRequest, Verdict};
 /// What an entry takes besides its reason, roughly: the key twice, the verdict, and the tables' own part.
 const ENTRY_BYTES: usize = 160;
 
-/// Remembers verdicts by the hash of all that they depend on ([`Judge::key`]), in memory and, if wanted, in
-/// a file. Errors are not remembered.
+/// Verdicts by the hash of all that they depend on ([`Judge::key`]), in memory and, if wanted, in a file.
+/// Errors are not remembered.
+#[derive(Debug, Default)]
+pub struct VerdictCache {
+    memory: Mutex<Memory>,
+}
+
+/// A judge that remembers its verdicts in a [`VerdictCache`].
 #[derive(Debug)]
 pub struct Cached<J> {
     inner: J,
-    memory: Mutex<Memory>,
+    cache: VerdictCache,
 }
 
 /// What a cache did.
@@ -52,6 +58,27 @@ fn size(verdict: &Verdict) -> usize {
 }
 
 impl Memory {
+    /// The verdict under `key`, counted. The file may have been written by anybody: a verdict off the scale is
+    /// none.
+    fn known(&mut self, key: &[u8; 32], scale: (f64, f64)) -> Option<Verdict> {
+        let known = self.verdicts.get(key).filter(|v| v.share(scale).is_some()).cloned();
+        match known {
+            Some(_) => self.counts.hits += 1,
+            None => self.counts.misses += 1,
+        }
+        known
+    }
+
+    /// Writes `verdict` down and keeps it.
+    fn add(&mut self, key: [u8; 32], verdict: Verdict) {
+        if let Some(file) = &mut self.file
+            && file.append(&key, &verdict).is_err()
+        {
+            self.counts.unwritten += 1;
+        }
+        self.keep(key, verdict);
+    }
+
     /// Keeps `verdict` if it fits the budget; the oldest go first.
     fn keep(&mut self, key: [u8; 32], verdict: Verdict) {
         if size(&verdict) > self.budget {
@@ -72,10 +99,10 @@ impl Memory {
     }
 }
 
-impl<J> Cached<J> {
-    /// Remembers verdicts of `inner` that take about `budget` bytes together; the oldest goes first.
-    pub fn new(inner: J, budget: usize) -> Self {
-        Self { inner, memory: Mutex::new(Memory { budget, ..Memory::default() }) }
+impl VerdictCache {
+    /// Room for verdicts that take about `budget` bytes together; the oldest goes first.
+    pub fn new(budget: usize) -> Self {
+        Self { memory: Mutex::new(Memory { budget, ..Memory::default() }) }
     }
 
     /// The same with the verdicts of the file at `path`, to which new ones are appended: one JSON object a
@@ -84,19 +111,68 @@ impl<J> Cached<J> {
     ///
     /// # Errors
     /// The system's, when the file cannot be opened or read.
-    pub fn with_file(inner: J, budget: usize, path: &Path) -> std::io::Result<Self> {
+    pub fn with_file(budget: usize, path: &Path) -> std::io::Result<Self> {
         let mut memory = Memory { budget, ..Memory::default() };
         let mut counts = CacheCounts::default();
         let file = CacheFile::open(path, &mut counts, |key, verdict| memory.keep(key, verdict))?;
         // What did not fit the memory is still in the file.
         memory.counts = counts;
         memory.file = Some(file);
-        Ok(Self { inner, memory: Mutex::new(memory) })
+        Ok(Self { memory: Mutex::new(memory) })
+    }
+
+    /// The same with the verdicts of the file at `path`, if it is there; new ones are not written.
+    ///
+    /// # Errors
+    /// The system's, when the file cannot be opened or read.
+    pub fn read(budget: usize, path: &Path) -> std::io::Result<Self> {
+        if !path.is_file() {
+            return Ok(Self::new(budget));
+        }
+        let read = Self::with_file(budget, path)?;
+        read.memory().file = None;
+        Ok(read)
     }
 
     /// What happened so far.
     pub fn counts(&self) -> CacheCounts {
         self.memory().counts
+    }
+
+    /// The verdicts on `requests`, in their order: the known ones, and what `judge` says of the others, which
+    /// it is asked together. New verdicts are written in the order of the requests.
+    pub fn ask(
+        &self,
+        judge: &(impl Judge + ?Sized),
+        requests: &[JudgeRequest],
+    ) -> Vec<Result<Verdict, JudgeError>> {
+        let keys: Vec<_> = requests.iter().map(|request| judge.key(request)).collect();
+        let mut answers: Vec<Option<Result<Verdict, JudgeError>>> = Vec::with_capacity(requests.len());
+        let mut unknown = Vec::new();
+        for (key, request) in keys.iter().zip(requests) {
+            let answer = match key {
+                Err(error) => Some(Err(error.clone())),
+                Ok(key) => self.memory().known(key, request.scale).map(Ok),
+            };
+            if answer.is_none() {
+                unknown.push(request.clone());
+            }
+            answers.push(answer);
+        }
+        // Asked without the lock, so that slow judges can be asked side by side.
+        let mut new = if unknown.is_empty() { Vec::new() } else { judge.judge_all(&unknown) }.into_iter();
+        let silence = || Err(JudgeError::Refused { detail: "it gave no answer".into() });
+        let mut settled = Vec::with_capacity(requests.len());
+        for (answer, key) in answers.into_iter().zip(keys) {
+            settled.push(answer.unwrap_or_else(|| {
+                let answer = new.next().unwrap_or_else(silence);
+                if let (Ok(verdict), Ok(key)) = (&answer, key) {
+                    self.memory().add(key, verdict.clone());
+                }
+                answer
+            }));
+        }
+        settled
     }
 
     /// A thread that panicked while it held the lock left the memory whole: every step of it is.
@@ -105,29 +181,34 @@ impl<J> Cached<J> {
     }
 }
 
+impl<J> Cached<J> {
+    /// As [`VerdictCache::new`], for verdicts of `inner`.
+    pub fn new(inner: J, budget: usize) -> Self {
+        Self { inner, cache: VerdictCache::new(budget) }
+    }
+
+    /// As [`VerdictCache::with_file`], for verdicts of `inner`.
+    ///
+    /// # Errors
+    /// The system's, when the file cannot be opened or read.
+    pub fn with_file(inner: J, budget: usize, path: &Path) -> std::io::Result<Self> {
+        Ok(Self { inner, cache: VerdictCache::with_file(budget, path)? })
+    }
+
+    /// What happened so far.
+    pub fn counts(&self) -> CacheCounts {
+        self.cache.counts()
+    }
+}
+
 impl<J: Judge> Judge for Cached<J> {
     fn judge(&self, request: &JudgeRequest) -> Result<Verdict, JudgeError> {
-        let key = self.inner.key(request)?;
-        {
-            let mut memory = self.memory();
-            // The file may have been written by anybody: a verdict off the scale is none.
-            let known = memory.verdicts.get(&key).filter(|v| v.share(request.scale).is_some());
-            if let Some(verdict) = known.cloned() {
-                memory.counts.hits += 1;
-                return Ok(verdict);
-            }
-            memory.counts.misses += 1;
-        }
-        // Asked without the lock, so that slow judges can be asked side by side.
-        let verdict = self.inner.judge(request)?;
-        let mut memory = self.memory();
-        if let Some(file) = &mut memory.file
-            && file.append(&key, &verdict).is_err()
-        {
-            memory.counts.unwritten += 1;
-        }
-        memory.keep(key, verdict.clone());
-        Ok(verdict)
+        let answer = self.judge_all(std::slice::from_ref(request)).pop();
+        answer.unwrap_or_else(|| Err(JudgeError::Refused { detail: "it gave no answer".into() }))
+    }
+
+    fn judge_all(&self, requests: &[JudgeRequest]) -> Vec<Result<Verdict, JudgeError>> {
+        self.cache.ask(&self.inner, requests)
     }
 
     fn key(&self, request: &JudgeRequest) -> Result<[u8; 32], JudgeError> {

@@ -10,11 +10,14 @@ mod cache;
 mod cache_file;
 #[cfg(feature = "http")]
 mod chat;
+mod docket;
 mod error;
 mod fence;
 mod image;
 mod model;
 mod prompt;
+pub(crate) mod reward;
+mod rules;
 mod verdict;
 mod wrap;
 
@@ -22,15 +25,17 @@ use eyas_core::{Invalid, Score};
 use serde::{Deserialize, Serialize};
 
 pub use backoff::Backoff;
-pub use cache::{CacheCounts, Cached};
+pub use cache::{CacheCounts, Cached, VerdictCache};
 #[cfg(feature = "http")]
 pub use chat::{ChatClient, ChatSettings};
+pub use docket::{Docket, Question};
 pub use error::JudgeError;
 pub use image::JudgeImage;
 pub use model::{Complete, Local, PromptJudge};
 pub use prompt::{JudgePrompt, prompt};
+pub use rules::{Rule, Rules};
 pub use verdict::{MAX_REPLY, parse_label, parse_verdict};
-pub use wrap::{Retrying, Scripted};
+pub use wrap::{Parallel, Retrying, Scripted};
 
 /// What a judge is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,18 +139,15 @@ pub trait Judge {
     /// [`JudgeError`] when there is none. A judge without a verdict never stands for a score.
     fn judge(&self, request: &JudgeRequest) -> Result<Verdict, JudgeError>;
 
+    /// The verdicts on `requests`, one for each, in their order. A judge that can answer several at a time does
+    /// so here.
+    fn judge_all(&self, requests: &[JudgeRequest]) -> Vec<Result<Verdict, JudgeError>> {
+        requests.iter().map(|request| self.judge(request)).collect()
+    }
+
     /// The verdict as a score from 0 to 1; no verdict is no score.
     fn score(&self, request: &JudgeRequest) -> Score {
-        match self.judge(request) {
-            Ok(verdict) => match verdict.share(request.scale) {
-                Some(share) => Score::Ok(share as f32),
-                None => {
-                    let detail = format!("the judge's verdict {} is not on the scale", verdict.score);
-                    Score::Invalid(Invalid::Crash { detail })
-                }
-            },
-            Err(error) => error.into(),
-        }
+        score_of(&self.judge(request), request.scale)
     }
 
     /// What the verdict on `request` is remembered under: a hash of all that it depends on.
@@ -157,9 +159,26 @@ pub trait Judge {
     }
 }
 
+/// A verdict as a score from 0 to 1; no verdict is no score.
+fn score_of(answer: &Result<Verdict, JudgeError>, scale: (f64, f64)) -> Score {
+    match answer {
+        Ok(verdict) => match verdict.share(scale) {
+            Some(share) => Score::Ok(share as f32),
+            None => {
+                let detail = format!("the judge's verdict {} is not on the scale", verdict.score);
+                Score::Invalid(Invalid::Crash { detail })
+            }
+        },
+        Err(error) => error.clone().into(),
+    }
+}
+
 impl<J: Judge + ?Sized> Judge for &J {
     fn judge(&self, request: &JudgeRequest) -> Result<Verdict, JudgeError> {
         (**self).judge(request)
+    }
+    fn judge_all(&self, requests: &[JudgeRequest]) -> Vec<Result<Verdict, JudgeError>> {
+        (**self).judge_all(requests)
     }
 
     fn key(&self, request: &JudgeRequest) -> Result<[u8; 32], JudgeError> {
@@ -170,6 +189,9 @@ impl<J: Judge + ?Sized> Judge for &J {
 impl<J: Judge + ?Sized> Judge for Box<J> {
     fn judge(&self, request: &JudgeRequest) -> Result<Verdict, JudgeError> {
         (**self).judge(request)
+    }
+    fn judge_all(&self, requests: &[JudgeRequest]) -> Vec<Result<Verdict, JudgeError>> {
+        (**self).judge_all(requests)
     }
 
     fn key(&self, request: &JudgeRequest) -> Result<[u8; 32], JudgeError> {

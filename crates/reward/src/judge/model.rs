@@ -13,6 +13,11 @@ pub trait Complete {
     /// [`JudgeError`] when there is none.
     fn complete(&self, prompt: &JudgePrompt) -> Result<String, JudgeError>;
 
+    /// The replies to `prompts`, one for each, in their order. What can answer several at a time does so here.
+    fn complete_all(&self, prompts: &[JudgePrompt]) -> Vec<Result<String, JudgeError>> {
+        prompts.iter().map(|prompt| self.complete(prompt)).collect()
+    }
+
     /// Who answers, and every setting that changes replies. Verdicts are remembered under it, so what
     /// answers differently must say so here.
     fn identity(&self) -> String;
@@ -21,6 +26,10 @@ pub trait Complete {
 impl<C: Complete + ?Sized> Complete for &C {
     fn complete(&self, prompt: &JudgePrompt) -> Result<String, JudgeError> {
         (**self).complete(prompt)
+    }
+
+    fn complete_all(&self, prompts: &[JudgePrompt]) -> Vec<Result<String, JudgeError>> {
+        (**self).complete_all(prompts)
     }
 
     fn identity(&self) -> String {
@@ -84,14 +93,31 @@ impl<C: Complete> Judge for PromptJudge<C> {
     fn judge(&self, request: &JudgeRequest) -> Result<Verdict, JudgeError> {
         let prompt = prompt(request, &self.secret)?;
         let reply = self.model.complete(&prompt)?;
-        if request.labels.is_empty() {
-            parse_verdict(&reply, &prompt.word, request.scale)
-        } else {
-            parse_label(&reply, &prompt.word, &request.labels)
-        }
+        read(&reply, &prompt.word, request)
+    }
+
+    fn judge_all(&self, requests: &[JudgeRequest]) -> Vec<Result<Verdict, JudgeError>> {
+        let prompts: Vec<_> = requests.iter().map(|request| prompt(request, &self.secret)).collect();
+        let sound: Vec<JudgePrompt> = prompts.iter().flatten().cloned().collect();
+        let mut replies = self.model.complete_all(&sound).into_iter();
+        let silence = || Err(JudgeError::Refused { detail: "it gave no answer".into() });
+        let answer = |(prompt, request): (Result<JudgePrompt, JudgeError>, &JudgeRequest)| {
+            let prompt = prompt?;
+            read(&replies.next().unwrap_or_else(silence)?, &prompt.word, request)
+        };
+        prompts.into_iter().zip(requests).map(answer).collect()
     }
 
     fn key(&self, request: &JudgeRequest) -> Result<[u8; 32], JudgeError> {
         Ok(prompt(request, &self.secret)?.key(&self.model.identity()))
+    }
+}
+
+/// The verdict in a reply to `request`.
+pub(super) fn read(reply: &str, word: &str, request: &JudgeRequest) -> Result<Verdict, JudgeError> {
+    if request.labels.is_empty() {
+        parse_verdict(reply, word, request.scale)
+    } else {
+        parse_label(reply, word, &request.labels)
     }
 }

@@ -97,7 +97,8 @@ fn repetition(sample: &Sample<'_>, params: &Params) -> Score {
     let share = if params.text("unit") == "chars" {
         repeated_share(&text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>(), n)
     } else {
-        repeated_share(&words(text), n)
+        // Another case makes no other word.
+        repeated_share(&words(&text.to_lowercase()), n)
     };
     // Without a minus sign in front of a zero.
     Score::from_value((0.0 - params.number("penalty") * share) as f32)
@@ -249,7 +250,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Progress, Response, RewardSpec};
+    use crate::{Around, Progress, Response, RewardSpec};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -270,6 +271,7 @@ mod tests {
                 gold: &Value::Null,
                 fields,
                 progress: Progress::default(),
+                around: Around::default(),
             })
             .collect();
         let spec = RewardSpec::of(crate::find(name).unwrap());

@@ -24,16 +24,16 @@ pub(crate) const INFO: RewardInfo = RewardInfo {
 
 /// The bonus of each of a group, from its accuracy and the likelihood of its answer: `bonus × accuracy`
 /// for those whose accuracy is above `right` and at least the mean of the group, and whose likelihood, cut
-/// at `cap`, is at least the mean over all that are right less `margin`.
+/// at `cap`, is at least the mean over all such members less `margin`.
 pub fn bonuses(group: &[(f64, f64)], bonus: f64, cap: f64, margin: f64, right: f64) -> Vec<f64> {
     let level = mean(group.iter().map(|(accuracy, _)| *accuracy)).unwrap_or(0.0);
-    let likelihoods = group.iter().filter(|(accuracy, _)| *accuracy > right).map(|(_, l)| l.min(cap));
-    let Some(likely) = mean(likelihoods) else { return vec![0.0; group.len()] };
     // The mean of equal numbers may lie above them by its last digit.
     let slack = 1e-12;
+    let good = |accuracy: f64| accuracy > right && accuracy + slack >= level;
+    let likelihoods = group.iter().filter(|(accuracy, _)| good(*accuracy)).map(|(_, l)| l.min(cap));
+    let Some(likely) = mean(likelihoods) else { return vec![0.0; group.len()] };
     let of = |(accuracy, likelihood): &(f64, f64)| {
-        let paid =
-            *accuracy > right && *accuracy + slack >= level && likelihood.min(cap) + slack >= likely - margin;
+        let paid = good(*accuracy) && likelihood.min(cap) + slack >= likely - margin;
         if paid { bonus * accuracy } else { 0.0 }
     };
     group.iter().map(of).collect()

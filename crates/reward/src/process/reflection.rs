@@ -81,7 +81,7 @@ fn same(said: &str, gold: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Progress, Response};
+    use crate::{Around, Progress, Response};
 
     fn of(text: &str) -> Option<(String, String)> {
         let (response, fields) = (Response::parse(text), serde_json::Map::new());
@@ -90,6 +90,7 @@ mod tests {
             gold: &serde_json::Value::Null,
             fields: &fields,
             progress: Progress::default(),
+            around: Around::default(),
         };
         answers(&sample).map(|(a, b)| (a.to_string(), b.to_string()))
     }

@@ -10,27 +10,28 @@ pub(crate) const INFO: RewardInfo = RewardInfo {
     name: "thinking_trust",
     family: "process",
     doc: "a given score of the thinking, less trusted in groups where wrong answers think better, fading with the steps",
-    source: "SophiaVL-R1, arXiv 2505.17018 (Trust-GRPO); the trust is exp(difference), where its log shows another",
+    source: "SophiaVL-R1, arXiv 2505.17018 (Trust-GRPO); its log shows another trust than it uses, and its code scores no thinking of answers below 0.2",
     gold: "",
     range: Some((0.0, 10.0)),
     params: &[
         ParamInfo::number("weight", 0.0, 10.0, 0.3, "largest reward"),
         ParamInfo::number("fade", 0.0, 1e9, 500.0, "steps after which it is down to 1/e; 0 for never"),
-        ParamInfo::number("right", 0.0, 1.0, 0.5, "`correct` above this is right"),
+        ParamInfo::number("right", 0.0, 1.0, 0.5, "`correct` of at least this is right"),
     ],
     score: Scorer::Group(score),
 };
 
 /// How far the thinking scores of a group, given as (correctness, thinking score), are trusted: 1 where
-/// right answers have thinking scores as high as wrong ones, else `exp` of the difference of their means;
-/// 0 where all are right (0.9 or more) or all are wrong (0.1 or less), since there is nothing to agree
-/// with, and where none or all are above `right`.
+/// right answers (`right` or more) have thinking scores as high as wrong ones, else `exp` of the difference of
+/// their means; 0 where all are right (0.9 or more) or all are wrong (0.1 or less), since there is nothing to
+/// agree with, and 1 where only partly right answers are on one side of `right`.
 pub fn trust(group: &[(f64, f64)], right: f64) -> f64 {
     let uniform = group.iter().all(|(c, _)| *c >= 0.9) || group.iter().all(|(c, _)| *c <= 0.1);
-    let of = |good: bool| mean(group.iter().filter(|(c, _)| (*c > right) == good).map(|(_, t)| *t));
+    let of = |good: bool| mean(group.iter().filter(|(c, _)| (*c >= right) == good).map(|(_, t)| *t));
     match (of(true), of(false)) {
-        (Some(good), Some(poor)) if !uniform => (good - poor).exp().min(1.0),
-        _ => 0.0,
+        _ if uniform => 0.0,
+        (Some(good), Some(poor)) => (good - poor).exp().min(1.0),
+        _ => 1.0,
     }
 }
 

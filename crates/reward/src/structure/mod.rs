@@ -35,7 +35,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::{Progress, Response, RewardSpec, Sample, process};
+    use crate::{Around, Progress, Response, RewardSpec, Sample, process};
     use proptest::prelude::*;
     use serde_json::{Map, Value, json};
 
@@ -72,8 +72,13 @@ mod tests {
         let (response, fields) = (Response::parse(text), fields());
         for info in REWARDS.iter().chain(process::REWARDS) {
             let gold = gold(info.name);
-            let sample =
-                Sample { response: &response, gold: &gold, fields: &fields, progress: Progress::default() };
+            let sample = Sample {
+                response: &response,
+                gold: &gold,
+                fields: &fields,
+                progress: Progress::default(),
+                around: Around::default(),
+            };
             let start = Instant::now();
             let spec = RewardSpec::of(crate::find(info.name).unwrap());
             let scores = spec.score_samples(&[sample, sample]);
@@ -182,7 +187,13 @@ mod tests {
         let fields = fields();
         for (name, gold, text) in &cases {
             let response = Response::parse(text);
-            let sample = Sample { response: &response, gold, fields: &fields, progress: Progress::default() };
+            let sample = Sample {
+                response: &response,
+                gold,
+                fields: &fields,
+                progress: Progress::default(),
+                around: Around::default(),
+            };
             let spec = RewardSpec::of(crate::find(name).unwrap());
             let start = Instant::now();
             let mut rounds = 0u32;
@@ -206,7 +217,7 @@ mod tests {
         fn any_ground_truth_is_read_or_refused(gold in "[\\[\\](){}<>a-f0-9 ,:'\"|\n.-]{0,40}", json in any::<bool>()) {
             let gold = if json { serde_json::from_str(&gold).unwrap_or(Value::Null) } else { Value::String(gold) };
             let (response, fields) = (Response::parse("<answer>1</answer>"), fields());
-            let sample = Sample { response: &response, gold: &gold, fields: &fields, progress: Progress::default() };
+            let sample = Sample { response: &response, gold: &gold, fields: &fields, progress: Progress::default(), around: Around::default() };
             for info in REWARDS.iter().chain(process::REWARDS) {
                 let scores = RewardSpec::of(crate::find(info.name).unwrap()).score_samples(&[sample]);
                 prop_assert!(scores.iter().all(|s| s.value().is_none_or(f32::is_finite)));

@@ -172,6 +172,57 @@ pub enum Problem {
     /// Two environments of a mixture have the same name.
     #[error("two environments are called {0:?}; give each a `name` of its own")]
     DuplicateEnv(String),
+    /// Two judges have the same name.
+    #[error("two judges are called {0:?}; give each a `name` of its own")]
+    DuplicateJudge(String),
+    /// A judge's name cannot be used as a file name.
+    #[error("{0:?} is no name for a judge; use letters, 0-9, `-` and `_`")]
+    JudgeName(String),
+    /// A key of another kind of judge.
+    #[error("a judge of kind {kind:?} has no such key")]
+    JudgeKey {
+        /// The judge's kind.
+        kind: String,
+    },
+    /// A reward asks a judge that is not there.
+    #[error("asks the judge {name:?}; {}", judges(known))]
+    UnknownJudge {
+        /// The judge's name.
+        name: String,
+        /// The judges of the recipe.
+        known: Vec<String>,
+    },
+    /// The policy at the start of the stage is not kept.
+    #[error(
+        "asks the policy at the start of the stage, but [stage.reference] keeps a running mean in its place; \
+         use another judge or reference"
+    )]
+    MovingJudge,
+    /// A reward reads something that nobody supplies.
+    #[error(
+        "reads the field {field:?}, which nobody supplies; give it by another reward, \
+         inputs.{field} = {{ name = ... }}"
+    )]
+    Unsupplied {
+        /// The field.
+        field: String,
+    },
+    /// A reward is limited to an environment that is not there.
+    #[error("no environment is called {name:?}; there are {}", known.join(", "))]
+    UnknownEnv {
+        /// The name given.
+        name: String,
+        /// The names of the stage's environments.
+        known: Vec<String>,
+    },
+    /// An environment without a reward.
+    #[error("no reward applies to the environment {0:?}; limit fewer rewards with `envs`, or add one")]
+    Unrewarded(String),
+    /// Rewards that are standardised over the batch must be in all of it.
+    #[error(
+        "the estimator \"gdpo\" compares each reward over the whole batch, so none can be limited by `envs`"
+    )]
+    GdpoRoute,
     /// A group of one.
     #[error("a group of one has no baseline to be compared with; use at least 2")]
     GroupOfOne,
@@ -248,6 +299,14 @@ pub enum Problem {
     /// The reward crate refused a reward.
     #[error(transparent)]
     Reward(#[from] RewardError),
+}
+
+fn judges(known: &[String]) -> String {
+    if known.is_empty() {
+        "the recipe has none, write a [[judge]] with this name".into()
+    } else {
+        format!("there are {}", known.join(", "))
+    }
 }
 
 fn elements(known: &[String]) -> String {

@@ -18,6 +18,7 @@ use eyas_reward::{Gold, ParamValue, Turns};
 use serde::Deserialize;
 use toml::Value;
 
+use super::judge::JudgeFile;
 use super::{
     AttemptSettings, AugmentSettings, ComputeDtype, ControlSettings, CurriculumSettings, DeviceName,
     DynamicSampling, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, Route,
@@ -33,6 +34,7 @@ pub(super) struct RecipeFile {
     pub(super) paper: Option<Paper>,
     pub(super) model: ModelFile,
     pub(super) prompt: PromptFile,
+    pub(super) judge: Vec<JudgeFile>,
     pub(super) stage: Vec<StageFile>,
     pub(super) route: Vec<Route>,
     pub(super) eval: EvalFile,
@@ -128,8 +130,21 @@ pub(super) struct RolloutFile {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RewardFile {
     pub(super) name: Option<String>,
+    pub(super) label: Option<String>,
     pub(super) weight: Option<f32>,
     pub(super) span: TokenSpan,
+    pub(super) envs: Vec<String>,
+    pub(super) params: BTreeMap<String, ParamValue>,
+    pub(super) turns: Turns,
+    pub(super) gold: Gold,
+    pub(super) inputs: BTreeMap<String, InputFile>,
+}
+
+/// A reward whose score is a field of another one.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct InputFile {
+    pub(super) name: Option<String>,
     pub(super) params: BTreeMap<String, ParamValue>,
     pub(super) gold: Gold,
     pub(super) turns: Turns,

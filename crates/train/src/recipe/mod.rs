@@ -20,6 +20,7 @@ mod at;
 mod draw;
 mod error;
 mod file;
+mod judge;
 mod layer;
 mod list;
 mod place;
@@ -40,6 +41,7 @@ pub use draw::{
     AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, Useful, Worth,
 };
 pub use error::{Problem, RecipeError};
+pub use judge::{JudgeKind, JudgeSettings};
 pub use layer::MAX_RECIPE;
 pub use list::{RecipeInfo, StageInfo, list_recipes};
 pub use place::Place;
@@ -72,6 +74,9 @@ pub struct Recipe {
     pub model: ModelSettings,
     /// How the model is asked.
     pub prompt: PromptSettings,
+    /// Whom rewards may ask. Default nobody.
+    #[serde(rename = "judge", skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<JudgeSettings>,
     /// What is done, in order. At least one.
     #[serde(rename = "stage")]
     pub stages: Vec<Stage>,
@@ -94,6 +99,18 @@ impl Recipe {
     /// [`RecipeError`], naming the file or override, the line and the key.
     pub fn load(path: &Path, scale: Option<&str>, sets: &[String]) -> Result<Self, RecipeError> {
         resolve::resolve(&layer::assemble(path, &layer::text_of(path)?, scale, sets)?)
+    }
+
+    /// Reads the judges, `[[judge]]`, of a text that may hold other things too. `name` stands for the file in
+    /// messages.
+    ///
+    /// # Errors
+    /// [`RecipeError`], as for [`Recipe::load`].
+    pub fn judges_of(text: &str, name: &str) -> Result<Vec<JudgeSettings>, RecipeError> {
+        let mut layer = layer::assemble(Path::new(name), text, None, &[])?;
+        layer.table.retain(|key, _| key == "judge");
+        let file = read::read(&layer)?;
+        judge::judges(file.judge, &at::At::root(&layer.places).at("judge"))
     }
 
     /// Reads a recipe from text. `name` stands for the file in messages; `extends` is relative to it.

@@ -1,5 +1,6 @@
 //! From what was written to what will run: defaults and checks.
 
+use eyas_algo::Estimator;
 use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_core::{Seed, TokenSpan};
 use eyas_gym::{Difficulty, GymError, KnobError, KnobValue, ResponseStyle};
@@ -13,9 +14,9 @@ use super::layer::Layer;
 use super::read::read;
 use super::route::check_routes;
 use super::{
-    CheckpointSettings, Credit, EnvChoice, EvalSettings, GuardSettings, ModelSettings, ModelSource,
-    OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError,
-    ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
+    CheckpointSettings, Credit, EnvChoice, EvalSettings, GuardSettings, JudgeKind, JudgeSettings,
+    ModelSettings, ModelSource, OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe,
+    RecipeError, ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
 };
 
 const DEFAULT_SEED: u64 = 1;
@@ -31,7 +32,8 @@ pub(super) fn resolve(layer: &Layer) -> Result<Recipe, RecipeError> {
     let at = At::root(&layer.places);
     let model = model(file.model, &at.at("model"))?;
     let style = file.prompt.style.unwrap_or(ResponseStyle::Perception);
-    let stages = stages(file.stage, style, &at.at("stage"))?;
+    let judges = super::judge::judges(file.judge, &at.at("judge"))?;
+    let stages = stages(file.stage, style, &judges, &at.at("stage"))?;
     check_routes(&stages, &file.route, file.max_steps, &at)?;
     let eval = eval(file.eval, &stages, &at.at("eval"))?;
     Ok(Recipe {
@@ -41,6 +43,7 @@ pub(super) fn resolve(layer: &Layer) -> Result<Recipe, RecipeError> {
         paper: file.paper,
         model,
         prompt: PromptSettings { style },
+        judges,
         stages,
         route: file.route,
         eval,
@@ -85,14 +88,19 @@ fn model(file: ModelFile, at: &At<'_>) -> Result<ModelSettings, RecipeError> {
     Ok(ModelSettings { source, freeze, save_dtype, compute_dtype, device })
 }
 
-fn stages(files: Vec<StageFile>, style: ResponseStyle, at: &At<'_>) -> Result<Vec<Stage>, RecipeError> {
+fn stages(
+    files: Vec<StageFile>,
+    style: ResponseStyle,
+    judges: &[JudgeSettings],
+    at: &At<'_>,
+) -> Result<Vec<Stage>, RecipeError> {
     if files.is_empty() {
         return Err(at.fail(Problem::NoStage));
     }
     let mut stages: Vec<Stage> = Vec::new();
     for (index, file) in files.into_iter().enumerate() {
         let at = at.at(index);
-        let stage = stage(file, style, &at)?;
+        let stage = stage(file, style, judges, &at)?;
         if stages.iter().any(|s| s.name() == stage.name()) {
             return Err(at.fail(Problem::DuplicateStage(stage.name().into())));
         }
@@ -101,7 +109,12 @@ fn stages(files: Vec<StageFile>, style: ResponseStyle, at: &At<'_>) -> Result<Ve
     Ok(stages)
 }
 
-fn stage(file: StageFile, style: ResponseStyle, at: &At<'_>) -> Result<Stage, RecipeError> {
+fn stage(
+    file: StageFile,
+    style: ResponseStyle,
+    judges: &[JudgeSettings],
+    at: &At<'_>,
+) -> Result<Stage, RecipeError> {
     let kind =
         at.at("kind").given(file.kind, "write kind = \"sft\", kind = \"rl\" or kind = \"preference\"")?;
     let name = file.name.clone().unwrap_or_else(|| kind.as_str().into());
@@ -152,12 +165,14 @@ fn stage(file: StageFile, style: ResponseStyle, at: &At<'_>) -> Result<Stage, Re
                 control: file.control,
                 augment: file.augment,
                 resample: file.resample,
+                reward: rewards(file.reward.unwrap_or_default(), style, &env, &at.at("reward"))?,
                 env,
-                reward: rewards(file.reward.unwrap_or_default(), style, &at.at("reward"))?,
                 optim,
             };
             check_objective(&stage, at)?;
             check_draw(&stage, at)?;
+            let moves = matches!(stage.reference, ReferencePolicy::Ema { .. });
+            check_judges(&stage.reward, judges, moves, &at.at("reward"))?;
             Stage::Rl(stage)
         }
         StageKind::Preference => {
@@ -169,7 +184,16 @@ fn stage(file: StageFile, style: ResponseStyle, at: &At<'_>) -> Result<Stage, Re
             let corruption = file.corruption.unwrap_or_default();
             corruption.check().map_err(|error| at.at("corruption").fail(Problem::Type(error)))?;
             let reward = match pairs.source {
-                PairSource::Policy => rewards(file.reward.unwrap_or_default(), style, &at.at("reward"))?,
+                PairSource::Policy => {
+                    let at = at.at("reward");
+                    let reward = rewards(file.reward.unwrap_or_default(), style, &env, &at)?;
+                    check_judges(&reward, judges, false, &at)?;
+                    // The reference is not asked for likelihoods here.
+                    if let Some(n) = reward.iter().position(|r| r.reads_field("answer_logprob")) {
+                        return Err(at.at(n).fail(Problem::Unsupplied { field: "answer_logprob".into() }));
+                    }
+                    reward
+                }
                 // A resolved recipe writes out that there are none.
                 PairSource::Oracle if file.reward.is_some_and(|rewards| !rewards.is_empty()) => {
                     return Err(at.at("reward").fail(Problem::JudgedPairs));
@@ -383,29 +407,89 @@ pub(super) fn lengths(
 fn rewards(
     files: Vec<RewardFile>,
     style: ResponseStyle,
+    envs: &[EnvChoice],
     at: &At<'_>,
 ) -> Result<Vec<RewardSpec>, RecipeError> {
     if files.is_empty() {
         return Err(at.fail(Problem::NoReward));
     }
-    let reward = |(index, file): (usize, RewardFile)| {
-        let at = at.at(index);
-        let name = at.at("name").given(file.name, "write the name of a reward")?;
-        let weight = file.weight.unwrap_or(1.0);
-        at.at("weight").positive(f64::from(weight))?;
-        let spec = RewardSpec::new(&name, weight, file.span, &file.params)
-            .map_err(|error| at.fail(error))?
-            .with_gold(file.gold)
-            .with_turns(file.turns);
-        let reads = matches!(spec.name(), "perception" | "perception_exact");
-        let sees = style == ResponseStyle::Perception;
-        match spec.span() {
-            _ if reads && !sees => Err(at.at("name").fail(Problem::NoPerception)),
-            TokenSpan::Perception if !sees => Err(at.at("span").fail(Problem::NoPerception)),
-            _ => Ok(spec),
+    let each = |(index, file): (usize, RewardFile)| reward(file, style, envs, &at.at(index));
+    let specs: Vec<RewardSpec> = files.into_iter().enumerate().map(each).collect::<Result<_, _>>()?;
+    match envs.iter().find(|env| !specs.iter().any(|spec| spec.applies(&env.name))) {
+        Some(env) => Err(at.fail(Problem::Unrewarded(env.name.clone()))),
+        None => Ok(specs),
+    }
+}
+
+fn reward(
+    file: RewardFile,
+    style: ResponseStyle,
+    envs: &[EnvChoice],
+    at: &At<'_>,
+) -> Result<RewardSpec, RecipeError> {
+    const NAME: &str = "write the name of a reward";
+    let name = at.at("name").given(file.name, NAME)?;
+    let weight = file.weight.unwrap_or(1.0);
+    at.at("weight").positive(f64::from(weight))?;
+    for (n, name) in file.envs.iter().enumerate() {
+        if !envs.iter().any(|env| env.name == *name) {
+            let known = envs.iter().map(|env| env.name.clone()).collect();
+            return Err(at.at("envs").at(n).fail(Problem::UnknownEnv { name: name.clone(), known }));
         }
-    };
-    files.into_iter().enumerate().map(reward).collect()
+    }
+    let mut spec = RewardSpec::new(&name, weight, file.span, &file.params)
+        .map_err(|error| at.fail(error))?
+        .with_gold(file.gold)
+        .with_turns(file.turns)
+        .with_envs(file.envs);
+    if let Some(label) = file.label {
+        if label.is_empty() {
+            return Err(at.at("label").fail(Problem::Empty));
+        }
+        spec = spec.with_label(label);
+    }
+    for (field, input) in file.inputs {
+        let at = at.at("inputs").at(&field);
+        let name = at.at("name").given(input.name, NAME)?;
+        let given = RewardSpec::new(&name, 1.0, TokenSpan::All, &input.params);
+        let given = given.map_err(|error| at.fail(error))?.with_gold(input.gold);
+        spec = spec.with_input(&field, given).map_err(|error| at.fail(error))?;
+    }
+    if let Some(field) = spec.unsupplied().map_err(|error| at.fail(error))?.pop_first() {
+        return Err(at.fail(Problem::Unsupplied { field }));
+    }
+    let reads = matches!(spec.name(), "perception" | "perception_exact");
+    let sees = style == ResponseStyle::Perception;
+    match spec.span() {
+        _ if reads && !sees => Err(at.at("name").fail(Problem::NoPerception)),
+        TokenSpan::Perception if !sees => Err(at.at("span").fail(Problem::NoPerception)),
+        _ => Ok(spec),
+    }
+}
+
+/// Checks that the judges that rewards ask are there. `moves`: the policy at the start of the stage is not kept.
+fn check_judges(
+    rewards: &[RewardSpec],
+    judges: &[JudgeSettings],
+    moves: bool,
+    at: &At<'_>,
+) -> Result<(), RecipeError> {
+    for (index, reward) in rewards.iter().enumerate() {
+        let at = at.at(index);
+        for name in reward.judges().map_err(|error| at.fail(error))? {
+            match judges.iter().find(|judge| judge.name == name) {
+                None => {
+                    let known = judges.iter().map(|judge| judge.name.clone()).collect();
+                    return Err(at.fail(Problem::UnknownJudge { name, known }));
+                }
+                Some(JudgeSettings { who: JudgeKind::Policy { .. }, .. }) if moves => {
+                    return Err(at.fail(Problem::MovingJudge));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks the parts of an RL stage whose settings are read as they are.
@@ -423,6 +507,10 @@ fn check_objective(stage: &RlStage, at: &At<'_>) -> Result<(), RecipeError> {
         if stage.off_policy.demonstrations > 0 {
             return Err(at.at("off_policy.demonstrations").fail(Problem::ValuesOfOthers));
         }
+    }
+    let routed = stage.reward.iter().position(|reward| !reward.envs().is_empty());
+    if let (Some(n), Estimator::Gdpo(_)) = (routed, stage.advantage.estimator) {
+        return Err(at.at("reward").at(n).at("envs").fail(Problem::GdpoRoute));
     }
     if let ReferencePolicy::Ema { decay, every } = stage.reference {
         at.at("reference.decay").share(decay)?;

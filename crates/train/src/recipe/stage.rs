@@ -11,8 +11,8 @@ use eyas_model::Corruption;
 use eyas_reward::RewardSpec;
 use serde::{Deserialize, Serialize};
 
-use super::EnvChoice;
 use super::draw::{AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling};
+use super::{EnvChoice, JudgeKind, JudgeSettings};
 
 /// One stage of the training.
 #[expect(clippy::large_enum_variant, reason = "a recipe has a handful of them")]
@@ -106,6 +106,23 @@ impl Stage {
                 PairSource::Oracle => 2,
                 PairSource::Policy => stage.rollout.group_size,
             },
+        }
+    }
+
+    /// Whether the policy at its start is needed: by the loss, by a reward that reads likelihoods under it, or as
+    /// one of `judges`.
+    pub fn needs_reference(&self, judges: &[JudgeSettings]) -> bool {
+        let asked = |rewards: &[RewardSpec]| {
+            let own = judges.iter().filter(|judge| matches!(judge.who, JudgeKind::Policy { .. }));
+            let names: Vec<&String> = own.map(|judge| &judge.name).collect();
+            let asks =
+                |reward: &RewardSpec| reward.judges().is_ok_and(|j| names.iter().any(|n| j.contains(*n)));
+            rewards.iter().any(|reward| asks(reward) || reward.reads_field("answer_logprob"))
+        };
+        match self {
+            Self::Sft(_) => false,
+            Self::Rl(stage) => stage.compares() || asked(&stage.reward),
+            Self::Preference(_) => true,
         }
     }
 

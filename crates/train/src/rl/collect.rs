@@ -5,18 +5,19 @@ use std::time::Instant;
 use eyas_core::{Group, Interrupt, Seed, isolate};
 use eyas_data::curriculum::{Curriculum, Expansion, GroupResult, select_middle};
 use eyas_data::filter::{DynamicSampling as Refill, Next, VarianceFilter, select_by_variance};
-use eyas_model::Vlm;
-use eyas_reward::{Progress, score_group};
+use eyas_model::{Policy, Vlm};
+use eyas_reward::Progress;
 use eyas_rollout::{
     Agent, Pictures, RolloutConfig, RolloutError, RolloutStats, Start, Teacher, demonstrate, rollout,
 };
-use rayon::prelude::*;
 
+use super::likelihood::{known_fields, reads_likelihood};
 use super::update::is_live;
 use crate::augment::augment;
+use crate::judges::{Asked, Scoring, Snapshot};
 use crate::recipe::{DynamicSampling, RlStage, Useful, Worth};
 use crate::source::{Place, places, result};
-use crate::{Guard, StageState, TrainError};
+use crate::{Guard, Judges, StageState, TrainError};
 
 /// What a step has played.
 pub(super) struct Collected {
@@ -34,6 +35,8 @@ pub(super) struct Collected {
     pub(super) reward_secs: f64,
     /// Groups whose pictures were changed.
     pub(super) augmented: usize,
+    /// What was asked of judges.
+    pub(super) asked: Asked,
     /// Rounds of sampling.
     pub(super) rounds: u32,
 }
@@ -48,6 +51,11 @@ pub(super) struct Play<'a> {
     pub(super) seed: Seed,
     /// The stage's.
     pub(super) of_stage: Seed,
+    /// The policy at the start of the stage, where it is kept.
+    pub(super) reference: Option<&'a Policy>,
+    pub(super) judges: &'a Judges,
+    /// The policy that judges, where one does.
+    pub(super) judge: Option<Snapshot<'a>>,
     pub(super) interrupt: &'a Interrupt,
 }
 
@@ -70,6 +78,7 @@ pub(super) fn collect(
         gen_secs: 0.0,
         reward_secs: 0.0,
         augmented: 0,
+        asked: Asked::default(),
         rounds: 0,
     };
     match stage.dynamic_sampling {
@@ -153,10 +162,24 @@ impl Collected {
         add_demonstrations(agent, &mut groups, &starts, stage.off_policy.demonstrations, config, seed)?;
 
         let clock = Instant::now();
-        let progress = Progress { step, steps: stage.steps };
-        groups
-            .par_iter_mut()
-            .for_each(|group| score_group(&stage.reward, &mut group.episodes, config.style.tags(), progress));
+        if stage.off_policy.demonstrations > 0 && reads_likelihood(stage) {
+            // Pictures that only a demonstration has seen.
+            let shown = groups.iter().flat_map(|g| &g.episodes).flat_map(|e| e.images.values());
+            self.pictures.add(&model.policy, shown)?;
+        }
+        let known = known_fields(stage, &groups, play.reference, self.pictures.store())?;
+        let scoring = Scoring {
+            rewards: &stage.reward,
+            envs: &stage.env,
+            tags: config.style.tags(),
+            progress: Progress { step, steps: stage.steps },
+            judges: play.judges,
+            policy: play.judge,
+            interrupt,
+        };
+        let asked = scoring.score(&mut groups, &self.envs[self.groups.len()..], &known)?;
+        self.asked.questions += asked.questions;
+        self.asked.failed += asked.failed;
         self.reward_secs += clock.elapsed().as_secs_f64();
         self.groups.append(&mut groups);
         self.stats += stats;

@@ -30,17 +30,26 @@ pub(super) fn reward_metrics(
     put("critic/rewards/mean", mean);
     put("critic/rewards/max", totals.iter().copied().fold(f64::NEG_INFINITY, f64::max));
     put("critic/rewards/min", totals.iter().copied().fold(f64::INFINITY, f64::min));
+    let env_of_episode = || places.iter().flat_map(|p| std::iter::repeat_n(*p, stage.sampled()));
     for (i, spec) in stage.reward.iter().enumerate() {
+        // A reward has no row where it does not apply.
+        let row = |env: &str| stage.reward[..i].iter().filter(|before| before.applies(env)).count();
+        let value = |(episode, env): (&&Episode, usize)| {
+            let env = &stage.env[env].name;
+            episode.scores.get(row(env)).filter(|_| spec.applies(env))?.score.value()
+        };
         let values: Vec<f64> =
-            episodes.iter().filter_map(|e| e.scores.get(i)?.score.value()).map(f64::from).collect();
+            episodes.iter().zip(env_of_episode()).filter_map(value).map(f64::from).collect();
+        if values.is_empty() && !spec.envs().is_empty() {
+            continue;
+        }
         let (mean, std) = moments(&values);
-        put(&format!("rewards/{}/mean", spec.name()), mean);
-        put(&format!("rewards/{}/std", spec.name()), std);
+        put(&format!("rewards/{}/mean", spec.label()), mean);
+        put(&format!("rewards/{}/std", spec.label()), std);
     }
     let mut by_env: BTreeMap<usize, Vec<&Episode>> = BTreeMap::new();
-    let env_of_episode = places.iter().flat_map(|p| std::iter::repeat_n(*p, stage.sampled()));
     // An episode that was lost has no result, which is not a result of 0.
-    for (episode, env) in episodes.iter().zip(env_of_episode).filter(|(e, _)| e.lost().is_none()) {
+    for (episode, env) in episodes.iter().zip(env_of_episode()).filter(|(e, _)| e.lost().is_none()) {
         by_env.entry(env).or_default().push(*episode);
     }
     for (env, episodes) in by_env {

@@ -3,6 +3,7 @@
 mod advantages;
 mod collect;
 mod control;
+mod likelihood;
 mod metrics;
 mod resample;
 mod update;
@@ -19,6 +20,7 @@ use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
 use eyas_reward::RewardSpec;
 use eyas_rollout::{Agent, Reference, RolloutConfig, RolloutError, Start};
+use likelihood::reference_name;
 use metrics::{length_metrics, policy_metrics, reward_metrics};
 use resample::resample;
 use serde_json::Value;
@@ -26,6 +28,7 @@ pub(crate) use update::{Sorted, UpdateConfig, Views, sort, update};
 use update::{is_live, sort_valued};
 use value::evaluate;
 
+use crate::judges::Snapshot;
 use crate::optim::adamw;
 use crate::recipe::{EnvChoice, ReferencePolicy, RlStage, RolloutSettings};
 use crate::run_dir::Metrics;
@@ -47,11 +50,13 @@ pub fn run_rl(
     guard: &mut Guard,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let StageRun { style, seed, from, interrupt, env_limit } = *run;
+    let StageRun { style, seed, from, judges, interrupt, env_limit } = *run;
     if let Some(value) = stage.value {
         model.policy.add_value_head(value.stop_gradient);
     }
     let references = references(&stage.env, seed.split("references", 0), interrupt)?;
+    // Only a judge asks for it, and only where the reference stays as it is.
+    let reference_name = reference_name(stage, reference.as_ref());
     let whole = stage;
     prepare(state, whole, seed)?;
     for step in from..whole.steps {
@@ -64,7 +69,21 @@ pub fn run_rl(
         let mut rollout_config = rollout_config(&stage.rollout, style);
         rollout_config.env_limit = env_limit;
         rollout_config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
-        let play = Play { model, stage, config: &rollout_config, step, seed, of_stage, interrupt };
+        let judge = reference.as_ref().zip(reference_name.as_deref());
+        let judge =
+            judge.map(|(policy, name)| Snapshot { agent: Agent { policy, ..Agent::of(model) }, name });
+        let play = Play {
+            model,
+            stage,
+            config: &rollout_config,
+            step,
+            seed,
+            of_stage,
+            reference: reference.as_ref(),
+            judges,
+            judge,
+            interrupt,
+        };
         let Collected {
             groups,
             envs,
@@ -73,6 +92,7 @@ pub fn run_rl(
             pictures,
             stats,
             augmented,
+            asked,
             rounds,
             gen_secs,
             reward_secs,
@@ -178,6 +198,10 @@ pub fn run_rl(
             curriculum_metrics(&mut put, curriculum, &items);
         }
         put("training/invalid_scores", invalid as f64);
+        if asked.questions > 0 {
+            put("judge/questions", asked.questions as f64);
+            put("judge/failed", asked.failed as f64);
+        }
         put("loss", sums.loss);
         put("actor/pg_loss", sums.loss);
         let tokens = sums.tokens.max(1) as f64;

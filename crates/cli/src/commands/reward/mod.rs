@@ -7,7 +7,7 @@ mod score;
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use eyas_reward::{RewardInfo, Scorer, find, rewards};
+use eyas_reward::{RewardInfo, SUPPLIED, Scorer, WORKED_OUT, find, needs, rewards};
 
 use super::columns::write_columns;
 
@@ -23,17 +23,30 @@ pub(crate) struct RewardArgs {
 #[derive(Subcommand, Debug)]
 enum RewardCommand {
     /// List the rewards by family
+    ///
+    /// In a recipe each is a `[[stage.reward]]` with name, weight, span, params and gold. `label` names it in
+    /// reports, `envs` limits it to environments of the stage, `inputs` gives it the scores of other rewards as
+    /// fields. The reward `judge` asks one of the recipe's judges, `[[judge]]`: kind = "endpoint" (url, model,
+    /// key_env; a build with the feature http), "local" (path), "policy" (the policy at the start of its stage)
+    /// or "scripted" (rules, otherwise).
     #[command(after_help = "Example:\n  eyas reward list\n  eyas reward list --family boxes --json")]
     List(ListArgs),
-    /// Show one reward: what it pays for, its source, its ground truth and its parameters
+    /// List the fields that rewards may read when an environment is played
+    ///
+    /// Those are there, or worked out when a reward reads them. A reward that reads another one needs it from
+    /// another reward: `inputs.FIELD = { name = "..." }`, for example the verdict of a judge.
+    #[command(after_help = "Example:\n  eyas reward fields")]
+    Fields,
+    /// Show one reward: what it pays for, its source, its ground truth, its fields and its parameters
     #[command(after_help = "Example:\n  eyas reward show game\n  eyas reward show format --json")]
     Show(ShowArgs),
     /// Score the responses in a file, one JSON object a line
     ///
     /// The spec is a TOML file with a list of rewards, as in a recipe: `[[reward]]` with name, weight and
     /// params; or a tree, `total = { sum = [...] }`, of sums, products, gates, schedules and routes (`eyas
-    /// reward show compose`). Columns are found by the names that TRL, verl and EasyR1 write (completion, output,
-    /// response, ...; solution, ground_truth, gts, ...), or named in the spec: `[columns] response = "text"`.
+    /// reward show compose`). Rewards that ask a judge need a `[[judge]]` as in a recipe. Columns are found by
+    /// the names that TRL, verl and EasyR1 write (completion, output, response, ...; solution, ground_truth,
+    /// gts, ...), or named in the spec: `[columns] response = "text"`.
     /// A line that cannot be read is reported with its number and the rest is scored all the same.
     #[command(after_help = "Example:\n  eyas reward score spec.toml dump.jsonl\n  \
         eyas reward score spec.toml dump.jsonl --json > scores.jsonl\n  \
@@ -68,6 +81,11 @@ struct ShowArgs {
 pub(crate) fn run(args: &RewardArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     match &args.command {
         RewardCommand::List(args) => list(args, out),
+        RewardCommand::Fields => {
+            let row = |(name, holds): &(&str, &str)| [name.to_string(), holds.to_string()];
+            let rows: Vec<[String; 2]> = SUPPLIED.iter().chain(WORKED_OUT).map(row).collect();
+            Ok(write_columns(&rows, "", out)?)
+        }
         RewardCommand::Show(args) => show(args, out),
         RewardCommand::Score(args) => score::run(args, out),
     }
@@ -108,7 +126,10 @@ fn show(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     writeln!(out, "{} ({})\n{}\n", info.name, info.family, info.doc)?;
     let gold = if info.gold.is_empty() { "none" } else { info.gold };
     let range = range(info);
-    let facts = [["reads", reads], ["gold", gold], ["range", &range], ["source", info.source]];
+    let fields = needs(info.name).join(", ");
+    let fields = if fields.is_empty() { "none" } else { &fields };
+    let facts =
+        [["reads", reads], ["fields", fields], ["gold", gold], ["range", &range], ["source", info.source]];
     write_columns(&facts.map(|row| row.map(String::from)), "", out)?;
     if !info.params.is_empty() {
         writeln!(out, "\nparameters")?;

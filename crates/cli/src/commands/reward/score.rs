@@ -8,8 +8,11 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use eyas_core::Score;
 use eyas_reward::compose::{Composition, Evaluation};
-use eyas_reward::{Progress, Response, RewardSpec, Sample};
+use eyas_reward::judge::Docket;
+use eyas_reward::{Around, Progress, Response, RewardSpec, Sample};
 use eyas_store::read_text;
+use eyas_train::Judges;
+use eyas_train::recipe::Recipe;
 use rayon::prelude::*;
 use serde::Deserialize;
 
@@ -43,6 +46,9 @@ struct SpecFile {
     total: Option<Composition>,
     #[serde(default)]
     columns: Columns,
+    /// Judges as in a recipe; read by [`Recipe::judges_of`].
+    #[serde(default, rename = "judge")]
+    _judges: Vec<toml::Value>,
     /// Where training stands, for rewards that change on the way.
     #[serde(default)]
     step: u64,
@@ -60,7 +66,7 @@ const TOLD: usize = 20;
 /// # Errors
 /// When a file cannot be read, the spec is refused, or a line could not be read; the others are scored.
 pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let spec = read_spec(&args.spec)?;
+    let (spec, judges) = read_spec(&args.spec)?;
     let (mut rows, mut problems, mut bad) = (Vec::new(), Vec::new(), 0);
     for line in data_lines(&args.file)? {
         let (number, line) = line?;
@@ -74,7 +80,13 @@ pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
             }
         }
     }
-    let scored = score(&spec, &rows);
+    let mut docket = Docket::default();
+    let scored = loop {
+        let scored = score(&spec, &rows, &docket);
+        if docket.settle(|questions| judges.ask(questions, None)).0 == 0 {
+            break scored;
+        }
+    };
     if args.json {
         report::json_lines(&spec.reward, &rows, &scored, out)?;
     } else if args.explain {
@@ -93,7 +105,7 @@ pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     )
 }
 
-fn read_spec(path: &Path) -> anyhow::Result<SpecFile> {
+fn read_spec(path: &Path) -> anyhow::Result<(SpecFile, Judges)> {
     let text = read_text(path, MAX_SPEC).with_context(|| format!("cannot read {}", path.display()))?;
     let spec: SpecFile =
         toml::from_str(&text).with_context(|| format!("{} is not a spec of rewards", path.display()))?;
@@ -102,11 +114,12 @@ fn read_spec(path: &Path) -> anyhow::Result<SpecFile> {
         "{} names no reward\nhint: [[reward]] name = \"...\"; `eyas reward list` shows all",
         path.display()
     );
-    Ok(spec)
+    let judges = Judges::open(&Recipe::judges_of(&text, &path.to_string_lossy())?)?;
+    Ok((spec, judges))
 }
 
 /// The scores of every row, in the order of the rows. Rows of one group are seen together.
-fn score(spec: &SpecFile, rows: &[Row]) -> Vec<Scored> {
+fn score(spec: &SpecFile, rows: &[Row], docket: &Docket) -> Vec<Scored> {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut alone = Vec::new();
     for (index, row) in rows.iter().enumerate() {
@@ -128,6 +141,7 @@ fn score(spec: &SpecFile, rows: &[Row]) -> Vec<Scored> {
                 gold: &rows[*i].gold,
                 fields: &rows[*i].fields,
                 progress,
+                around: Around { docket: Some(docket), ..Around::default() },
             })
             .collect();
         let columns: Vec<Vec<Score>> = spec.reward.iter().map(|r| r.score_samples(&samples)).collect();

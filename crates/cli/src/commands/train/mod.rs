@@ -20,7 +20,7 @@ use eyas_store::{RunLock, read_text};
 use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{MAX_RECIPE, ModelSource, Recipe, Stage};
 use eyas_train::{
-    Guard, GuardState, Metrics, RunDir, StageRun, StageState, StepReport, TrainError, check_prompts,
+    Guard, GuardState, Judges, Metrics, RunDir, StageRun, StageState, StepReport, TrainError, check_prompts,
     configure, open_model, run_stage, stage_seed,
 };
 use serde_json::Value;
@@ -144,6 +144,7 @@ fn resumed(args: &TrainArgs, path: &Path) -> anyhow::Result<Job> {
 struct Session<'a> {
     name: &'a str,
     recipe: &'a Recipe,
+    judges: Judges,
     run: RunDir,
     saving: Saving,
     interrupt: Interrupt,
@@ -191,6 +192,8 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
             (model, None)
         }
     };
+    // Before anything is written, so that a judge who cannot be asked costs nothing.
+    let mut judges = Judges::open(&recipe.judges)?;
     let (run, _lock) = match (&found.position, held) {
         (Some(position), Some(held)) => (RunDir::reopen(path, &position.metrics)?, held),
         (_, held) => {
@@ -201,6 +204,7 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
     let toml = recipe.to_toml()?;
     saving::note_origin(&run, &model, &toml, found.position.as_ref().map(|p| p.done))?;
     run.write("recipe.toml", &toml)?;
+    judges.remember(path)?;
     let parameters = model.policy.config().parameter_count() as f64 / 1e6;
     eprintln!("{name}: {parameters:.2} M parameters, run directory {}", path.display());
     let graph = recipe.graph()?;
@@ -222,6 +226,7 @@ pub(super) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
     let mut session = Session {
         name,
         recipe,
+        judges,
         run,
         saving,
         interrupt,
@@ -378,10 +383,12 @@ impl<'a> Session<'a> {
         let from = self.position.graph.steps;
         self.moved = false;
         let interrupt = self.interrupt.clone();
+        let judges = std::mem::take(&mut self.judges);
         let run = StageRun {
             style: self.recipe.prompt.style,
             seed: stage_seed(self.recipe, index, self.position.graph.moves, self.position.guard.rollbacks),
             from,
+            judges: &judges,
             interrupt: &interrupt,
             env_limit: self.recipe.guard.env_limit(),
         };
@@ -406,6 +413,7 @@ impl<'a> Session<'a> {
             }
         };
         let done = run_stage(model, reference, &mut state, &mut guard, stage, &run, &mut report);
+        self.judges = judges;
         self.state = state;
         match done {
             // The end of the budget is an end like any other, and so is that of the stage.
