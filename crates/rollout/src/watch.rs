@@ -78,7 +78,9 @@ where
     while left > 0 {
         let next = running.values().map(|begun| limit.saturating_sub(begun.elapsed())).min();
         match told.recv_timeout(next.map_or(LOOK, |next| next.min(LOOK))) {
-            Ok(Told::Begun(item, at)) => drop(running.insert(item, at)),
+            Ok(Told::Begun(item, at)) => {
+                running.insert(item, at);
+            }
             // An item that was given up is no longer running; its result comes too late.
             Ok(Told::Ended(item, result)) if running.remove(&item).is_some() => {
                 results[item] = Some(result);
@@ -148,10 +150,12 @@ mod tests {
         let hangs = rayon::current_num_threads() as u64 + 1;
         let begun = Instant::now();
         let results = each((0..40).collect(), watch, move |n: u64| {
-            while n < hangs {
-                std::thread::sleep(Duration::from_secs(3600));
+            match n < hangs {
+                true => loop {
+                    std::thread::sleep(Duration::from_secs(3600));
+                },
+                false => n + 1,
             }
-            n + 1
         })
         .unwrap();
         assert!(begun.elapsed() < Duration::from_secs(30));
