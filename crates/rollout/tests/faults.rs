@@ -90,6 +90,12 @@ impl Game for Faulty {
             _ => self.inner.perception(),
         }
     }
+    fn truths(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.inner.truths()
+    }
+    fn begin_here(&mut self) {
+        self.inner.begin_here();
+    }
     fn legal_actions(&self) -> Vec<String> {
         self.inner.legal_actions()
     }

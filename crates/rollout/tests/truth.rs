@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eyas_core::{EPISODE_VERSION, Episode, Outcome, Score, Seed, Trajectory, Truth, Turn};
 use eyas_gym::{EnvEntry, Game, Knobs, Status, registry};
-use eyas_reward::{Progress, RewardSpec, score_group};
+use eyas_reward::{RewardSpec, Scene, score_group};
 use serde_json::{Value, json};
 
 /// An episode of the oracle; `answer` gives what is written for a state and its action.
@@ -54,7 +54,7 @@ fn games(env: &str, given: Value) -> impl Iterator<Item = Box<dyn Game>> {
 fn score(spec: &Value, episode: Episode) -> Score {
     let spec: RewardSpec = serde_json::from_value(spec.clone()).unwrap();
     let mut group = [episode];
-    score_group(&[spec], &mut group, &["think", "answer"], Progress::default());
+    score_group(&[spec], &mut group, &Scene { tags: &["think", "answer"], ..Scene::default() });
     group[0].scores[0].score.clone()
 }
 
@@ -124,7 +124,7 @@ fn another_answer_earns_less() {
                 turn.action = Some("click[Back]".into());
             }
             let mut group = [episode];
-            score_group(&[spec], &mut group, &["think", "answer"], Progress::default());
+            score_group(&[spec], &mut group, &Scene { tags: &["think", "answer"], ..Scene::default() });
             group[0].scores[0].score.value().is_some_and(|value| value < most)
         });
         assert!(below.count() >= 6, "{env} {spec}");
