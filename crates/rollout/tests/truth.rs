@@ -35,7 +35,7 @@ fn episode(mut game: Box<dyn Game>, answer: impl Fn(&dyn Game, &str) -> String) 
         env: game.spec().id.into(),
         seed: Seed::new(1),
         knobs: json!({}),
-        images: turns.iter().map(|(turn, image)| (turn.images[0].clone(), image.clone())).collect(),
+        images: turns.iter().map(|(turn, image)| (turn.images[0], image.clone())).collect(),
         turns: turns.into_iter().map(|(turn, _)| turn).collect(),
         trajectory: Trajectory::new(5),
         scores: Vec::new(),
