@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn hints_are_found_inside_errors_that_pass_others_on() {
-        let error = FolderError::NotAFolder { path: "m".into() };
+        let error = FolderError::NotAFolder { path: "m".into(), hint: String::new() };
         let error = TrainError::from(VlmError::from(error));
         let text = render(&Err::<(), _>(error).context("stage \"rl\"").unwrap_err());
         assert!(text.starts_with("error: stage \"rl\": m: not a folder"), "{text}");
