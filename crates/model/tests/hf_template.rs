@@ -107,6 +107,14 @@ fn a_template_without_end_is_cut_short() {
     assert!(error.contains("longer than 1048576 bytes"), "{error}");
 }
 
+/// Found by the fuzzer: the engine panics on it.
+#[test]
+fn a_template_on_which_the_engine_panics_is_refused() {
+    let error =
+        ChatTemplate::from_source(format!("{{% for m in [][::-1] %}}{{% endfor %}}{ONE_LINE}")).unwrap_err();
+    assert_eq!(error.to_string(), "chat template: the engine gave up on it");
+}
+
 #[test]
 fn a_long_conversation_has_fuel_enough() {
     let talk: Vec<Message> = (0..10_000)

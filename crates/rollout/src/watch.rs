@@ -149,13 +149,11 @@ mod tests {
         // More that hang than there are threads.
         let hangs = rayon::current_num_threads() as u64 + 1;
         let begun = Instant::now();
-        let results = each((0..40).collect(), watch, move |n: u64| {
-            match n < hangs {
-                true => loop {
-                    std::thread::sleep(Duration::from_secs(3600));
-                },
-                false => n + 1,
-            }
+        let results = each((0..40).collect(), watch, move |n: u64| match n < hangs {
+            true => loop {
+                std::thread::sleep(Duration::from_secs(3600));
+            },
+            false => n + 1,
         })
         .unwrap();
         assert!(begun.elapsed() < Duration::from_secs(30));

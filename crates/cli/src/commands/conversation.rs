@@ -138,7 +138,7 @@ mod tests {
             (r#"{"messages": ["#, "not JSON: the line is cut off"),
             ("{]", "not JSON: key must be a string at column 2"),
             ("[]", "expected an object with `messages`"),
-            (r#"{"messages": [], "messages": []}"#, "the key \"messages\" is there twice at column 28"),
+            (r#"{"messages": [], "messages": []}"#, "the key \"messages\" is there twice at column 27"),
             (r#"{"prompt": 1}"#, "`messages` is missing, a list"),
             (
                 r#"{"messages": [], "images": []}"#,

@@ -9,6 +9,7 @@
 //! which writes every text unchanged and never changes earlier turns; both are checked on loading.
 
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
@@ -288,7 +289,11 @@ impl ChatTemplate {
             messages => messages, add_generation_prompt => start_answer, eos_token => END_OF_TURN,
         };
         let mut rendered = Bounded(Vec::new());
-        template.render_captured_to(values, &mut rendered).map_err(jinja)?;
+        // The engine is other people's code: minijinja 2.24 panics on an empty list that is reversed.
+        let done =
+            catch_unwind(AssertUnwindSafe(|| template.render_captured_to(values, &mut rendered).map(drop)));
+        let gave_up = |_| Err(TemplateError::Jinja { reason: "the engine gave up on it".into() });
+        done.map_or_else(gave_up, |rendered| rendered.map_err(jinja))?;
         String::from_utf8(rendered.0).map_err(|e| TemplateError::Jinja { reason: e.to_string() })
     }
 

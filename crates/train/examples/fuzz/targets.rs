@@ -12,7 +12,7 @@ use eyas_model::hf::{
 use eyas_model::image_file::{ImageFileError, ImageLimits, decode_image};
 use eyas_model::processor::{ImageProcessor, ProcessorConfig};
 use eyas_reward::compose::Composition;
-use eyas_reward::{Progress, Response, RewardSpec, Sample};
+use eyas_reward::{Around, Progress, Response, RewardSpec, Sample};
 use eyas_store::{Arrays, FileEntry, Lines, Manifest, StoreError};
 use eyas_train::recipe::Recipe;
 use serde::Deserialize;
@@ -425,8 +425,13 @@ fn recipe(_: &Path, file: &[u8]) -> Result<bool, String> {
     if let Ok(rewards) = toml::from_str::<Rewards>(text) {
         let response = Response::parse("<think>a</think><answer>[0, 0, 1, 1]</answer>");
         let (gold, fields) = (json!([0, 0, 1, 1]), Map::<String, Value>::new());
-        let sample =
-            || Sample { response: &response, gold: &gold, fields: &fields, progress: Progress::default() };
+        let sample = || Sample {
+            response: &response,
+            gold: &gold,
+            fields: &fields,
+            progress: Progress::default(),
+            around: Around::default(),
+        };
         let samples = [sample(), sample()];
         for reward in &rewards.reward {
             if reward.score_samples(&samples).len() != samples.len() {
