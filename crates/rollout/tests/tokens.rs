@@ -23,6 +23,7 @@ fn config(temperature: f32, max_context: usize) -> RolloutConfig {
         stop: Vec::new(),
         record_truth: false,
         kv_bytes: RolloutConfig::KV_BYTES,
+        env_limit: None,
     }
 }
 
