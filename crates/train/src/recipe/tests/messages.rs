@@ -362,3 +362,20 @@ fn numbers_that_toml_cannot_hold_are_refused() {
     let error = error_of(&format!("seed = 9223372036854775808\n{LEAST}"));
     assert!(error.starts_with("r.toml:1:"), "{error}");
 }
+
+#[test]
+fn the_guard_is_checked() {
+    let guard = |text: &str| error_of(&format!("{LEAST}\n[guard]\n{text}\n"));
+    let range = |key: &str, value: &str, range: &str| {
+        format!("r.toml:28:1: `guard.{key}`: {value} is out of range: {range}")
+    };
+    assert_eq!(guard("max_z = 0"), range("max_z", "0", "above 0, or inf"));
+    assert_eq!(guard("max_z = nan"), range("max_z", "NaN", "above 0, or inf"));
+    assert_eq!(guard("window = 1"), range("window", "1", "2 to 4096"));
+    assert_eq!(guard("window = 5000"), range("window", "5000", "2 to 4096"));
+    assert_eq!(guard("min_count = 129"), range("min_count", "129", "2 to guard.window"));
+    assert_eq!(guard("max_invalid = 1.5"), range("max_invalid", "1.5", "0 to 1"));
+    assert_eq!(guard("env_seconds = inf"), range("env_seconds", "inf", "a finite number of at least 0"));
+    let unknown = guard("max_zz = 3");
+    assert!(unknown.contains("unknown key `guard.max_zz`, did you mean `max_z`?"), "{unknown}");
+}

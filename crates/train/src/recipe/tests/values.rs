@@ -28,6 +28,9 @@ fn defaults_are_filled_in() {
     assert_eq!(stage.loss, eyas_algo::PolicyConfig::default());
     assert_eq!((stage.optim.schedule, stage.optim.minibatches), (Decay::Constant, 1));
     assert_eq!(stage.env[0].knobs.int("size"), 4, "knobs are complete");
+    assert_eq!(recipe.guard, GuardSettings::default());
+    assert_eq!(recipe.guard.env_limit(), Some(std::time::Duration::from_secs(300)));
+    assert_eq!(GuardSettings { env_seconds: 0.0, ..recipe.guard }.env_limit(), None);
     // The evaluation follows the last stage.
     assert_eq!(recipe.eval.env, stage.env);
     assert_eq!((recipe.eval.max_tokens, recipe.eval.episodes, recipe.eval.seed), (256, 64, 0));
