@@ -77,7 +77,7 @@ mod tests {
     fn episode(model: &Vlm, ids: &[u32], kinds: &[TokenKind]) -> Episode {
         let mut trajectory = Trajectory::new(model.policy.config().image_token_id);
         let pushed = trajectory
-            .push_text(&[3, 4, 5], 0)
+            .push_text(&[103, 104, 105], 0)
             .and_then(|()| trajectory.push_sampled(ids, kinds, &vec![-1.0; ids.len()], 0));
         assert!(pushed.is_ok(), "{pushed:?}");
         Episode {
@@ -103,8 +103,8 @@ mod tests {
         let model = model.unwrap_or_else(|e| panic!("{e}"));
         let (think, answer) = (TokenKind::Think, TokenKind::Answer);
         let episodes = vec![
-            episode(&model, &[6, 7, 8, 9], &[think, answer, answer, TokenKind::Other]),
-            episode(&model, &[6, 7], &[think, think]),
+            episode(&model, &[106, 107, 108, 109], &[think, answer, answer, TokenKind::Other]),
+            episode(&model, &[106, 107], &[think, think]),
         ];
         let images = ImageStore::default();
         let scored = model.policy.score(&[vec![&episodes[0].trajectory]], &images, &ScoreOptions::default());
