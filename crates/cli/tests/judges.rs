@@ -43,7 +43,7 @@ const SCRIPTED: &str = r#"
 [[judge]]
 name = "critic"
 kind = "scripted"
-rules = [{ contains = "q", say = "8" }, { contains = "t", say = "4" }]
+rules = [{ contains = "v", say = "8" }, { contains = "k", say = "4" }]
 otherwise = "1"
 "#;
 
@@ -105,8 +105,8 @@ name = "format"
             let said = episode["turns"][0]["response"].as_str().unwrap();
             let due = match said {
                 said if said.trim().is_empty() => 0.0,
-                said if said.contains('q') => 0.8,
-                said if said.contains('t') => 0.4,
+                said if said.contains('v') => 0.8,
+                said if said.contains('k') => 0.4,
                 _ => 0.1,
             };
             let score = scores(&episode)[0].1["ok"].as_f64().unwrap();
@@ -118,9 +118,11 @@ name = "format"
     assert_eq!(verdicts, fs::read_to_string(dir.join("b/judges/critic.jsonl")).unwrap());
 }
 
-/// One reward by the judge `critic`.
+/// One reward by the judge `critic`, in one environment of one turn.
 fn judged(judge: &str, params: &str) -> String {
-    with(judge, &format!("[[stage.reward]]\nname = \"judge\"\nparams = {{ judge = \"critic\", {params} }}"))
+    let params = format!("params = {{ judge = \"critic\", {params} }}");
+    let text = with(judge, &format!("[[stage.reward]]\nname = \"judge\"\n{params}"));
+    text.replace("[[stage.env]]\nid = \"frozen-lake\"\n", "")
 }
 
 #[test]
@@ -153,7 +155,7 @@ fn what_is_remembered_counts_and_what_is_no_verdict_does_not() {
     for episode in episodes(&run, 0) {
         let score = &scores(&episode)[0].1;
         let said = episode["turns"].as_array().unwrap();
-        if said.iter().any(|turn| turn["response"].as_str().unwrap().contains('q')) {
+        if said.iter().any(|turn| turn["response"].as_str().unwrap().contains('v')) {
             assert_eq!(score["invalid"]["reason"], "crash", "{score}");
             assert!(score["invalid"]["detail"].as_str().unwrap().contains("no verdict"), "{score}");
             invalid += 1;
@@ -199,7 +201,7 @@ fn a_model_of_this_process_judges() {
 fn a_run_with_a_judge_that_is_killed_goes_on_to_the_same_end() {
     let dir = folder("resume");
     let policy = "[[judge]]\nname = \"critic\"\nkind = \"policy\"\nreading = \"likelihood\"\n";
-    let text = judged(policy, "labels = \"good = 10, bad = 0\"").replace("steps = 2", "steps = 5");
+    let text = judged(policy, "labels = \"good = 10, bad = 0\"").replace("steps = 2", "steps = 4");
     fs::write(dir.join("r.toml"), format!("{text}\n[checkpoint]\nevery = 2\n")).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     let run = dir.join("pieces");
@@ -242,7 +244,7 @@ fn mistakes_are_named() {
     };
     refuse(
         &judged("", "high = 5"),
-        "error: r.toml:21:1: `stage.0.reward.0`: asks the judge \"critic\"; the recipe has none, write a [[judge]] with this name",
+        "error: r.toml:19:1: `stage.0.reward.0`: asks the judge \"critic\"; the recipe has none, write a [[judge]] with this name",
     );
     let error = |text: &str| {
         fs::write(dir.join("e.toml"), text).unwrap();
@@ -260,7 +262,7 @@ fn mistakes_are_named() {
             "no environment is called \"chess\"",
         ),
         (
-            judged(SCRIPTED, "high = 5").replace("params", "envs = [\"counting\"]\nparams"),
+            with(SCRIPTED, "[[stage.reward]]\nname = \"game\"\nenvs = [\"counting\"]"),
             "no reward applies to the environment \"frozen-lake\"",
         ),
         (
@@ -295,7 +297,7 @@ fn dumps_are_scored_by_judges_too() {
     fs::write(dir.join("spec.toml"), spec).unwrap();
     fs::write(
         dir.join("d.jsonl"),
-        "{\"response\": \"queue\"}\n{\"response\": \"but\"}\n{\"response\": \"no\"}\n",
+        "{\"response\": \"vow\"}\n{\"response\": \"ok\"}\n{\"response\": \"no\"}\n",
     )
     .unwrap();
     let ran = done(&dir, &["reward", "score", "spec.toml", "d.jsonl", "--json"]);
