@@ -11,6 +11,7 @@ mod interrupt;
 mod isolate;
 mod score;
 mod seed;
+mod shares;
 mod trajectory;
 mod unique;
 
@@ -21,5 +22,6 @@ pub use interrupt::Interrupt;
 pub use isolate::{catch_quietly, isolate};
 pub use score::{Invalid, Score, ScoreSheet, TokenSpan};
 pub use seed::{Rng, Seed};
+pub use shares::shares;
 pub use trajectory::{ImageSpan, TokenKind, Trajectory, TrajectoryError};
 pub use unique::Unique;

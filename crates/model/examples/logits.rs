@@ -51,12 +51,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         VisionModel::new(&config.vision, &params).ok_or("vision")?,
     );
     let device = Device::flex();
-    let w = params.tensors(&device, |_| false);
+    let w = params.tensors(&device);
     let features = vision.forward(&w, &VisionBatch::new(&config.vision, &[&patches]), &device);
     let x = text.embed(&w, &ids, &visual, Some(features));
     let rope = text_rope(&config.text, positions.rows());
     let segments = Arc::new(Segments::separate(true, [ids.len()]));
-    let hidden = text.forward(&w, x, |_, q, k, v| attention(q, k, v, &rope, &segments));
+    let hidden = text.forward(&w, x, |_, qkv| attention(qkv, text.kv_heads(), &rope, &segments));
     let logits =
         linear(hidden, text.head_weight(&w), None, Precision::F32).into_data().try_into_vec::<f32>()?;
 

@@ -17,7 +17,8 @@ pub use device::DeviceKind;
 pub use ops::Precision;
 pub use policy::{
     AdamW, Decoder, Features, Feed, ImageStore, Origin, PassSeconds, Policy, PolicyError, PolicyState,
-    Sampled, Sampling, ScoreOptions, Scored, SequenceId, StateError, Targets, Update, Upstream, sample,
+    Sampled, Sampling, ScoreOptions, Scored, SequenceId, StateError, Targets, Update, Upstream,
+    packed_tokens, sample,
 };
 pub use processor::Corruption;
 pub use vlm::{ModelSnapshot, Vlm, VlmError};

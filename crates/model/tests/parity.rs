@@ -24,7 +24,7 @@ fn logits_match_transformers() {
             TextModel::new(&f.config, &params).unwrap(),
             VisionModel::new(&f.config.vision, &params).unwrap(),
         );
-        let w = params.tensors(&device, |_| false);
+        let w = params.tensors(&device);
         for n in 0..5 {
             let case = f.case(n);
             let what = format!("{variant} case {n}");
@@ -62,7 +62,7 @@ fn logits_match_transformers() {
             let x = text.embed(&w, &case.ids, &visual, features);
             let rope = text_rope(&f.config.text, positions.rows());
             let segments = Arc::new(Segments::separate(true, [len]));
-            let hidden = text.forward(&w, x, |_, q, k, v| attention(q, k, v, &rope, &segments));
+            let hidden = text.forward(&w, x, |_, qkv| attention(qkv, text.kv_heads(), &rope, &segments));
             let logits = linear(hidden, text.head_weight(&w), None, Precision::F32)
                 .into_data()
                 .try_into_vec::<f32>()

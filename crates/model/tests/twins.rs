@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use eyas_core::Seed;
-use eyas_model::ops::{self, Family, HeadOptions, Precision, Rope, Segments, plain};
+use eyas_model::ops::{self, Family, HeadOptions, Mlp, Precision, Rope, Segments, plain};
 
 fn random(rows: usize, cols: usize, seed: u64) -> Tensor<2> {
     let mut rng = Seed::new(seed).rng();
@@ -65,7 +65,7 @@ fn linear() {
 }
 
 #[test]
-fn rms_norm_and_swiglu() {
+fn rms_norm_and_maps() {
     for rows in [1, 5, 300] {
         compare(
             "rms_norm",
@@ -73,11 +73,49 @@ fn rms_norm_and_swiglu() {
             |[x, w]| ops::rms_norm(x, w, 1e-6),
             |[x, w]| plain::rms_norm(x, w, 1e-6),
         );
+        let maps = |[x, a, b, c, d, e, f]: [Tensor<2>; 7]| (x, [(a, b), (c, d), (e, f)]);
+        let one = |n: u64, cols: usize| [random(cols, 24, n), random(1, cols, n + 1)];
+        let [[a, b], [c, d], [e, f]] = [one(2, 32), one(4, 8), one(6, 16)];
         compare(
-            "swiglu",
-            [random(rows, 33, 1), random(rows, 33, 2)],
-            |[g, u]| ops::swiglu(g, u),
-            |[g, u]| plain::swiglu(g, u),
+            "joined_linear",
+            [random(rows, 24, 1), a, b, c, d, e, f],
+            |inputs| {
+                let (x, maps) = maps(inputs);
+                ops::joined_linear(x, maps, Precision::F32)
+            },
+            |inputs| {
+                let (x, maps) = maps(inputs);
+                plain::joined_linear(x, maps)
+            },
+        );
+        let bare = |[x, g, u, d]: [Tensor<2>; 4]| (x, Mlp { weights: [g, u, d], biases: None });
+        compare(
+            "gated_mlp",
+            [random(rows, 24, 1), random(33, 24, 2), random(33, 24, 3), random(24, 33, 4)],
+            |inputs| {
+                let (x, mlp) = bare(inputs);
+                ops::gated_mlp(x, mlp, Precision::F32)
+            },
+            |inputs| {
+                let (x, mlp) = bare(inputs);
+                plain::gated_mlp(x, mlp)
+            },
+        );
+        let biased =
+            |[x, g, u, d, a, b, c]: [Tensor<2>; 7]| (x, Mlp { weights: [g, u, d], biases: Some([a, b, c]) });
+        let weights = [random(33, 24, 2), random(33, 24, 3), random(24, 33, 4)];
+        let [g, u, d] = weights;
+        compare(
+            "gated_mlp with biases",
+            [random(rows, 24, 1), g, u, d, random(1, 33, 5), random(1, 33, 6), random(1, 24, 7)],
+            |inputs| {
+                let (x, mlp) = biased(inputs);
+                ops::gated_mlp(x, mlp, Precision::F32)
+            },
+            |inputs| {
+                let (x, mlp) = biased(inputs);
+                plain::gated_mlp(x, mlp)
+            },
         );
     }
 }
@@ -118,9 +156,9 @@ fn attention() {
         let rope = rope(163, 8);
         compare(
             "attention",
-            [random(163, 32, 1), random(163, 16, 2), random(163, 16, 3)],
-            |[q, k, v]| ops::attention(q, k, v, &rope, &segments),
-            |[q, k, v]| plain::attention(q, k, v, &rope, &segments),
+            [random(163, 64, 1)],
+            |[qkv]| ops::attention(qkv, 2, &rope, &segments),
+            |[qkv]| plain::attention(qkv, 2, &rope, &segments),
         );
     }
 }
@@ -132,5 +170,5 @@ fn overlapping_segments_are_refused() {
         causal: true,
         families: vec![Family { prefix: 0..5, suffixes: vec![] }, Family { prefix: 4..8, suffixes: vec![] }],
     });
-    ops::attention(random(8, 8, 1), random(8, 8, 2), random(8, 8, 3), &rope(8, 8), &segments);
+    ops::attention(random(8, 24, 1), 1, &rope(8, 8), &segments);
 }

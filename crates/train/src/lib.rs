@@ -32,7 +32,7 @@ pub use fresh::{configure, fresh_tiny, open_model};
 pub use guard::{Guard, GuardState};
 pub use judges::{Judges, Snapshot};
 pub use mixture::{allot, starts};
-pub use optim::{adamw, micro_batches};
+pub use optim::{MICRO_BATCH_TOKENS, adamw, micro_batches};
 pub use preference::run_preference;
 pub use rl::{advantages, run_rl};
 pub use run_dir::{Metrics, RunDir, RunDirError};

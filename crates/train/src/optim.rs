@@ -1,7 +1,9 @@
 //! Optimizer settings by step, and the cutting of batches into micro-batches.
 
-use eyas_core::Trajectory;
-use eyas_model::AdamW;
+use std::ops::Range;
+
+use eyas_core::{Trajectory, shares};
+use eyas_model::{AdamW, packed_tokens};
 
 use crate::recipe::OptimSettings;
 
@@ -17,40 +19,39 @@ pub fn adamw(optim: &OptimSettings, steps: u64, step: u64) -> AdamW {
     }
 }
 
-/// Cuts groups into runs of at most `budget` tokens, in order. Groups are never split: their members
-/// share work.
+/// Tokens of a micro-batch unless a recipe says otherwise.
+pub const MICRO_BATCH_TOKENS: usize = 4096;
+
+/// Cuts groups into runs of about the same size and at most `budget` tokens, in order; the common prompt of a
+/// group counts once. Groups are never split: their members share work.
 pub fn micro_batches<'a, 'b>(
     groups: &'b [Vec<&'a Trajectory>],
     budget: usize,
 ) -> Vec<&'b [Vec<&'a Trajectory>]> {
-    let size = |group: &Vec<&Trajectory>| group.iter().map(|t| t.len()).sum::<usize>();
-    let mut cuts = Vec::new();
-    let (mut from, mut tokens) = (0, 0);
-    for (i, group) in groups.iter().enumerate() {
-        if i > from && tokens + size(group) > budget {
-            cuts.push(&groups[from..i]);
-            (from, tokens) = (i, 0);
-        }
-        tokens += size(group);
-    }
-    if from < groups.len() {
-        cuts.push(&groups[from..]);
-    }
-    cuts
+    let sizes: Vec<usize> = groups.iter().map(|group| packed_tokens(group)).collect();
+    let fits = |run: &Range<usize>| run.len() == 1 || sizes[run.clone()].iter().sum::<usize>() <= budget;
+    let fewest = sizes.iter().sum::<usize>().div_ceil(budget.max(1)).max(1);
+    let cuts = (fewest..groups.len()).map(|n| shares(&sizes, n)).find(|runs| runs.iter().all(fits));
+    let cuts = cuts.unwrap_or_else(|| (0..groups.len()).map(|i| i..i + 1).collect());
+    cuts.into_iter().map(|run| &groups[run]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eyas_core::TokenKind;
 
     #[test]
     fn micro_batches_keep_order_and_budget() {
+        // A prompt of 10 tokens that members share, and 5 of their own.
         let mut t = Trajectory::new(5);
         t.push_text(&[1; 10], 0).unwrap();
+        t.push_sampled(&[2; 5], &[TokenKind::Answer; 5], &[-1.0; 5], 0).unwrap();
         let groups = vec![vec![&t, &t], vec![&t], vec![&t], vec![&t, &t, &t, &t]];
         let sizes = |budget| micro_batches(&groups, budget).iter().map(|b| b.len()).collect::<Vec<_>>();
-        assert_eq!(sizes(40), [3, 1]);
-        assert_eq!(sizes(25), [1, 2, 1], "a group over the budget goes alone");
+        assert_eq!(sizes(50), [3, 1], "20 + 15 + 15, 30");
+        assert_eq!(sizes(45), [2, 2], "20 + 15, 15 + 30");
+        assert_eq!(sizes(25), [1, 1, 1, 1], "a group over the budget goes alone");
         assert_eq!(sizes(1000), [4]);
         assert!(micro_batches(&[], 10).is_empty());
     }

@@ -104,14 +104,15 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     };
     let mut peak = matmul_peak_gflops(precision, 20);
     tick("matrix product");
+    // Before the others: it tells the largest memory that the process has had.
+    let grpo = bench::grpo_step(&config)?;
+    tick("GRPO step");
     let training = bench::training(&config)?;
     tick("training");
     let sampling = bench::sampling(&config)?;
     tick("sampling");
     let alone = bench::sampling(&BenchConfig { groups: 1, group_size: 1, answer: 1000, ..config })?;
     tick("one sequence");
-    let grpo = bench::grpo_step(&config)?;
-    tick("GRPO step");
     let images = [(896, 896), (1280, 1700)];
     let images = images.map(|(w, h)| (w, h, bench::image_processor(w, h, args.repeats)));
     tick("image processor");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 /// One parameter. As a tensor it is a matrix: vectors are one row, the patch embedding's kernel is
 /// flattened to one row per output channel.
@@ -63,18 +64,10 @@ impl Params {
         self.index.get(name).copied()
     }
 
-    /// Copies the parameters to the device. With `track`, gradients can be asked of them.
-    pub fn tensors(&self, device: &Device, track: impl Fn(&str) -> bool) -> Tensors {
-        Tensors(
-            self.entries
-                .iter()
-                .map(|p| {
-                    let data = TensorData::new(p.value.clone(), p.matrix());
-                    let tensor = Tensor::<2>::from_data(data, device);
-                    if track(&p.name) { tensor.autodiff().require_grad() } else { tensor }
-                })
-                .collect(),
-        )
+    /// Copies the parameters to the device.
+    pub fn tensors(&self, device: &Device) -> Tensors {
+        let tensor = |p: &Param| Tensor::<2>::from_data(TensorData::new(p.value.clone(), p.matrix()), device);
+        Tensors(self.entries.par_iter().map(tensor).collect())
     }
 }
 
@@ -86,6 +79,16 @@ impl Tensors {
     /// The tensor at `position`.
     pub(crate) fn get(&self, position: usize) -> Tensor<2> {
         self.0[position].clone()
+    }
+
+    /// The same tensors as the start of a graph of their own; of those that `track` names gradients can be
+    /// asked. `params` are what they were made from.
+    pub(crate) fn tracked(&self, params: &Params, track: impl Fn(&str) -> bool) -> Self {
+        let leaf = |(tensor, param): (&Tensor<2>, &Param)| {
+            let tensor = tensor.clone().autodiff();
+            if track(&param.name) { tensor.require_grad() } else { tensor }
+        };
+        Self(self.0.iter().zip(params.entries()).map(leaf).collect())
     }
 
     /// All tensors in order.

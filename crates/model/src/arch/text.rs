@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::params::{Params, Tensors};
 use crate::hf::Qwen25VlConfig;
-use crate::ops::{Precision, linear, rms_norm, swiglu};
+use crate::ops::{Mlp, Precision, gated_mlp, joined_linear, linear, rms_norm};
 
 pub(crate) struct Layer {
     pub(crate) norm1: usize,
@@ -22,6 +22,7 @@ pub(crate) struct Layer {
 pub struct TextModel {
     pub(crate) precision: Precision,
     eps: f32,
+    kv_heads: usize,
     embed: usize,
     pub(crate) layers: Vec<Layer>,
     pub(crate) norm: usize,
@@ -56,6 +57,7 @@ impl TextModel {
         Some(Self {
             precision: Precision::F32,
             eps: config.text.rms_norm_eps as f32,
+            kv_heads: config.text.num_key_value_heads,
             embed,
             layers,
             norm: find("model.norm.weight".into())?,
@@ -119,23 +121,28 @@ impl TextModel {
         Tensor::cat(vec![table.select(0, index(words)), features], 0).select(0, index(order))
     }
 
-    /// Hidden states `[T, D]` after the final norm. `attend(layer, q, k, v)` mixes the tokens; it is
-    /// where training (packed sequences) and decoding (cached keys and values) differ.
+    /// Key-value heads of a layer.
+    pub fn kv_heads(&self) -> usize {
+        self.kv_heads
+    }
+
+    /// Hidden states `[T, D]` after the final norm. `attend(layer, qkv)` mixes the tokens, whose queries, keys
+    /// and values stand side by side; it is where training (packed sequences) and decoding (cached keys and
+    /// values) differ.
     pub fn forward(
         &self,
         w: &Tensors,
         mut x: Tensor<2>,
-        mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
+        mut attend: impl FnMut(usize, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
-        let linear = |x, weight, bias| linear(x, weight, bias, self.precision);
         for (i, layer) in self.layers.iter().enumerate() {
             let h = rms_norm(x.clone(), w.get(layer.norm1), self.eps);
-            let affine = |(weight, bias): (usize, usize)| linear(h.clone(), w.get(weight), Some(w.get(bias)));
-            let mixed = attend(i, affine(layer.q), affine(layer.k), affine(layer.v));
-            x = x + linear(mixed, w.get(layer.out), None);
+            let maps = [layer.q, layer.k, layer.v].map(|(weight, bias)| (w.get(weight), w.get(bias)));
+            let mixed = attend(i, joined_linear(h, maps, self.precision));
+            x = x + linear(mixed, w.get(layer.out), None, self.precision);
             let h = rms_norm(x.clone(), w.get(layer.norm2), self.eps);
-            let gated = swiglu(linear(h.clone(), w.get(layer.gate), None), linear(h, w.get(layer.up), None));
-            x = x + linear(gated, w.get(layer.down), None);
+            let weights = [layer.gate, layer.up, layer.down].map(|i| w.get(i));
+            x = x + gated_mlp(h, Mlp { weights, biases: None }, self.precision);
         }
         rms_norm(x, w.get(self.norm), self.eps)
     }

@@ -9,7 +9,7 @@ use super::params::{Params, Tensors};
 use super::positions::vision_rope;
 use super::window::window_order;
 use crate::hf::VisionConfig;
-use crate::ops::{Precision, Rope, Segments, attention, linear, rms_norm, swiglu};
+use crate::ops::{Mlp, Precision, Rope, Segments, attention, gated_mlp, linear, rms_norm};
 use crate::processor::Patches;
 
 /// The norms of the tower use this constant whatever the configuration says, as in transformers.
@@ -140,11 +140,13 @@ impl VisionModel {
             let full = self.config.fullatt_block_indexes.contains(&i);
             let segments = if full { &batch.frames } else { &batch.windows };
             let qkv = affine(rms_norm(x.clone(), w.get(block.norm1), EPS), block.qkv);
-            let part = |n: usize| qkv.clone().narrow(1, n * hidden, hidden);
-            let mixed = attention(part(0), part(1), part(2), &batch.rope, segments);
+            let mixed = attention(qkv, self.config.num_heads, &batch.rope, segments);
             x = x + affine(mixed, block.proj);
             let h = rms_norm(x.clone(), w.get(block.norm2), EPS);
-            x = x + affine(swiglu(affine(h.clone(), block.gate), affine(h, block.up)), block.down);
+            let maps = [block.gate, block.up, block.down];
+            let mlp =
+                Mlp { weights: maps.map(|a| w.get(a.weight)), biases: Some(maps.map(|a| w.get(a.bias))) };
+            x = x + gated_mlp(h, mlp, self.precision);
         }
         let unit = self.config.spatial_merge_size.pow(2);
         let x = rms_norm(x, w.get(self.merger_norm), EPS).reshape([batch.rows / unit, hidden * unit]);

@@ -62,10 +62,11 @@ impl Segments {
     }
 }
 
-/// Inputs `q [T, heads·d]`, `k, v [T, kv_heads·d]`; output `[T, heads·d]`. Saves the log-sum-exp of
-/// the scaled scores, `[T, heads]`.
+/// Input `q`, `k` and `v` side by side, `[T, (heads + 2·kv_heads)·d]`; output `[T, heads·d]`. Saves the
+/// log-sum-exp of the scaled scores, `[T, heads]`.
 #[derive(Debug)]
 pub(super) struct Attention {
+    pub(super) kv_heads: usize,
     pub(super) rope: Rope,
     pub(super) segments: Arc<Segments>,
 }
@@ -99,8 +100,10 @@ impl Shared {
 #[derive(Clone, Copy)]
 struct Shape {
     dim: usize,
+    /// Columns of all queries, of all keys, and of the input.
     q_stride: usize,
     kv_stride: usize,
+    stride: usize,
     per_kv: usize,
     scale: f32,
 }
@@ -180,44 +183,56 @@ fn probabilities(
 }
 
 impl Attention {
-    fn shape(&self, q: &Input<'_>, k: &Input<'_>) -> Shape {
+    fn shape(&self, qkv: &Input<'_>) -> Shape {
         let dim = self.rope.head_dim;
-        let (heads, kv_heads) = (q.cols / dim, k.cols / dim);
+        let kv_stride = self.kv_heads * dim;
+        let q_stride = qkv.cols - 2 * kv_stride;
+        assert_eq!(q_stride % kv_stride.max(1), 0, "heads of an attention");
         Shape {
             dim,
-            q_stride: q.cols,
-            kv_stride: k.cols,
-            per_kv: heads / kv_heads.max(1),
+            q_stride,
+            kv_stride,
+            stride: qkv.cols,
+            per_kv: q_stride / kv_stride.max(1),
             scale: (dim as f32).powf(-0.5),
         }
     }
 
-    /// Rotates every head of every row by its angles (`sign` −1: back).
-    fn rotated(&self, x: &[f32], cols: usize, sign: f32) -> Vec<f32> {
+    /// Heads of `x` (a row `x_stride` elements after the last) with their rotary angles applied, into rows of
+    /// `out`; `sign = -1` takes them off.
+    fn rotate(&self, out: &mut [f32], out_stride: usize, x: &[f32], x_stride: usize, cols: usize, sign: f32) {
         let (dim, half) = (self.rope.head_dim, self.rope.head_dim / 2);
-        let mut out = vec![0.0; x.len()];
-        out.par_chunks_mut(cols).zip(x.par_chunks(cols)).enumerate().with_min_len(64).for_each(
-            |(row, (out, x))| {
-                let (cos, sin) = (&self.rope.cos[row * half..][..half], &self.rope.sin[row * half..][..half]);
-                for (out, x) in out.chunks_exact_mut(dim).zip(x.chunks_exact(dim)) {
-                    simd::rotate(out, x, cos, sin, sign);
-                }
-            },
-        );
-        out
+        let rows = out.par_chunks_mut(out_stride.max(1)).zip(x.par_chunks(x_stride.max(1)));
+        rows.enumerate().with_min_len(64).for_each(|(row, (out, x))| {
+            let (cos, sin) = (&self.rope.cos[row * half..][..half], &self.rope.sin[row * half..][..half]);
+            for (out, x) in out[..cols].chunks_exact_mut(dim).zip(x[..cols].chunks_exact(dim)) {
+                simd::rotate(out, x, cos, sin, sign);
+            }
+        });
+    }
+
+    /// Rotated queries and keys, each dense.
+    fn rotated(&self, qkv: &Input<'_>, shape: Shape) -> (Vec<f32>, Vec<f32>) {
+        let part = |start: usize, cols: usize| {
+            let mut out = vec![0.0; qkv.rows * cols];
+            self.rotate(&mut out, cols, qkv.data.get(start..).unwrap_or(&[]), shape.stride, cols, 1.0);
+            out
+        };
+        (part(0, shape.q_stride), part(shape.q_stride, shape.kv_stride))
     }
 }
 
 impl HostOp for Attention {
     fn forward(&self, inputs: &[Input<'_>]) -> Output {
-        let (q, k, v) = (inputs[0], inputs[1], inputs[2]);
-        let shape = self.shape(&q, &k);
-        let heads = q.cols / shape.dim;
-        let (rq, rk) = (self.rotated(q.data, q.cols, 1.0), self.rotated(k.data, k.cols, 1.0));
-        let mut data = vec![0.0; q.data.len()];
-        let mut saved = vec![0.0; q.rows * heads];
+        let qkv = inputs[0];
+        let shape = self.shape(&qkv);
+        let heads = shape.q_stride / shape.dim;
+        let (rq, rk) = self.rotated(&qkv, shape);
+        let v = qkv.data.get(shape.q_stride + shape.kv_stride..).unwrap_or(&[]);
+        let mut data = vec![0.0; qkv.rows * shape.q_stride];
+        let mut saved = vec![0.0; qkv.rows * heads];
         let (out, lse) = (Shared::of(&mut data), Shared::of(&mut saved));
-        Task::all(&self.segments, q.rows, k.cols / shape.dim).into_par_iter().for_each(|task| {
+        Task::all(&self.segments, qkv.rows, self.kv_heads).into_par_iter().for_each(|task| {
             let mut scores = Vec::new();
             let mut block_out = Vec::new();
             for (own, block, prefix) in task.blocks() {
@@ -246,10 +261,10 @@ impl HostOp for Attention {
                     let p = Mat::strided(&scores, block.len(), from_prefix, width);
                     let values = |range: &Range<usize>, n| {
                         Mat::strided(
-                            &v.data[range.start * shape.kv_stride + task.kv_head * shape.dim..],
+                            &v[range.start * shape.stride + task.kv_head * shape.dim..],
                             n,
                             shape.dim,
-                            shape.kv_stride,
+                            shape.stride,
                         )
                     };
                     if let Some(prefix) = prefix {
@@ -267,26 +282,34 @@ impl HostOp for Attention {
                 }
             }
         });
-        Output { data, rows: q.rows, cols: q.cols, saved }
+        Output { data, rows: qkv.rows, cols: shape.q_stride, saved }
     }
 
     fn backward(&self, inputs: &[Input<'_>], grads: &Grads<'_>) -> Vec<Vec<f32>> {
-        let (q, k, v) = (inputs[0], inputs[1], inputs[2]);
-        let shape = self.shape(&q, &k);
-        let heads = q.cols / shape.dim;
-        let (rq, rk) = (self.rotated(q.data, q.cols, 1.0), self.rotated(k.data, k.cols, 1.0));
-        let (mut dq, mut dk, mut dv) =
-            (vec![0.0; q.data.len()], vec![0.0; k.data.len()], vec![0.0; v.data.len()]);
-        let (out_q, out_k, out_v) = (Shared::of(&mut dq), Shared::of(&mut dk), Shared::of(&mut dv));
-        Task::all(&self.segments, q.rows, k.cols / shape.dim).into_par_iter().for_each(|task| {
-            let Shape { dim, q_stride, kv_stride, scale, .. } = shape;
+        let qkv = inputs[0];
+        let shape = self.shape(&qkv);
+        let heads = shape.q_stride / shape.dim;
+        let (rq, rk) = self.rotated(&qkv, shape);
+        let first_value = shape.q_stride + shape.kv_stride;
+        let v = qkv.data.get(first_value..).unwrap_or(&[]);
+        let (mut dq, mut dk) = (vec![0.0; rq.len()], vec![0.0; rk.len()]);
+        let mut all = vec![0.0; qkv.data.len()];
+        let (out_q, out_k) = (Shared::of(&mut dq), Shared::of(&mut dk));
+        let out_v = Shared::of(all.get_mut(first_value..).unwrap_or(&mut []));
+        Task::all(&self.segments, qkv.rows, self.kv_heads).into_par_iter().for_each(|task| {
+            let Shape { dim, q_stride, kv_stride, stride, scale, .. } = shape;
             let mut scores = Vec::new();
             let mut dscores: Vec<f32> = Vec::new();
             // Key and value gradients of a range, accumulated by this task alone.
-            let accumulate = |buffer: Shared, range: &Range<usize>, n: usize, a: Mat<'_>, b: Mat<'_>| {
-                let start = range.start * kv_stride + task.kv_head * dim;
-                add_product(buffer, start, n, dim, kv_stride, a, b);
+            let accumulate = |(buffer, stride): (Shared, usize),
+                              range: &Range<usize>,
+                              n: usize,
+                              a: Mat<'_>,
+                              b: Mat<'_>| {
+                let start = range.start * stride + task.kv_head * dim;
+                add_product(buffer, start, n, dim, stride, a, b);
             };
+            let (out_v, out_k) = ((out_v, stride), (out_k, kv_stride));
             for (own, block, prefix) in task.blocks() {
                 for head in task.kv_head * shape.per_kv..(task.kv_head + 1) * shape.per_kv {
                     let place = (own, &block, prefix);
@@ -307,15 +330,16 @@ impl HostOp for Attention {
                     let at = block.start * q_stride + head * dim;
                     let d_out = Mat::strided(&grads.grad[at..], rows, dim, q_stride);
                     let queries = Mat::strided(&rq[at..], rows, dim, q_stride);
-                    let kv = |range: &Range<usize>| range.start * kv_stride + task.kv_head * dim;
+                    let key = |range: &Range<usize>| range.start * kv_stride + task.kv_head * dim;
+                    let value = |range: &Range<usize>| range.start * stride + task.kv_head * dim;
                     // dP = dO·Vᵀ
                     dscores.clear();
                     dscores.resize(rows * width, 0.0);
                     if let Some(prefix) = prefix {
-                        let values = Mat::strided(&v.data[kv(prefix)..], from_prefix, dim, kv_stride);
+                        let values = Mat::strided(&v[value(prefix)..], from_prefix, dim, stride);
                         matmul(&mut dscores, width, false, d_out, values.t(), false);
                     }
-                    let values = Mat::strided(&v.data[kv(own)..], from_own, dim, kv_stride);
+                    let values = Mat::strided(&v[value(own)..], from_own, dim, stride);
                     matmul(&mut dscores[from_prefix..], width, false, d_out, values.t(), false);
                     // dS = P·(dP − Σ dO·O)·scale
                     for (i, (row, p)) in
@@ -328,14 +352,14 @@ impl HostOp for Attention {
                     // Split both score matrices into the prefix part and the own part.
                     let p_own = Mat::strided(&scores[from_prefix..], rows, from_own, width);
                     let ds_own = Mat::strided(&dscores[from_prefix..], rows, from_own, width);
-                    let keys_own = Mat::strided(&rk[kv(own)..], from_own, dim, kv_stride);
+                    let keys_own = Mat::strided(&rk[key(own)..], from_own, dim, kv_stride);
                     accumulate(out_v, own, from_own, p_own.t(), d_out);
                     accumulate(out_k, own, from_own, ds_own.t(), queries);
                     add_product(out_q, at, rows, dim, q_stride, ds_own, keys_own);
                     if let Some(prefix) = prefix {
                         let p = Mat::strided(&scores, rows, from_prefix, width);
                         let ds = Mat::strided(&dscores, rows, from_prefix, width);
-                        let keys = Mat::strided(&rk[kv(prefix)..], from_prefix, dim, kv_stride);
+                        let keys = Mat::strided(&rk[key(prefix)..], from_prefix, dim, kv_stride);
                         accumulate(out_v, prefix, from_prefix, p.t(), d_out);
                         accumulate(out_k, prefix, from_prefix, ds.t(), queries);
                         add_product(out_q, at, rows, dim, q_stride, ds, keys);
@@ -343,9 +367,10 @@ impl HostOp for Attention {
                 }
             }
         });
-        let dq = self.rotated(&dq, q.cols, -1.0);
-        let dk = self.rotated(&dk, k.cols, -1.0);
-        vec![dq, dk, dv]
+        self.rotate(&mut all, shape.stride, &dq, shape.q_stride, shape.q_stride, -1.0);
+        let keys = all.get_mut(shape.q_stride..).unwrap_or(&mut []);
+        self.rotate(keys, shape.stride, &dk, shape.kv_stride, shape.kv_stride, -1.0);
+        vec![all]
     }
 }
 

@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::matrix::{Mat, matmul};
+use super::matrix::{Mat, check_output, matmul_into};
 
 /// Columns in a panel of the right side: two registers of 16 lanes.
 const WIDTH: usize = 32;
@@ -42,42 +42,76 @@ fn pair(first: f32, second: f32) -> u32 {
     u32::from(half::bf16::from_f32(first).to_bits()) | u32::from(half::bf16::from_f32(second).to_bits()) << 16
 }
 
-/// `out = keep·out + a·b` with both sides rounded; see [`matmul`] for the layout.
+/// `out = keep·out + a·b` with both sides rounded; see [`matmul`](super::matrix::matmul) for the layout.
 ///
 /// The inner dimension is cut at fixed places and never split over threads: the result does not depend
 /// on them.
 pub(crate) fn matmul_bf16(out: &mut [f32], out_stride: usize, keep: bool, a: Mat<'_>, b: Mat<'_>) {
+    check_output(out.len(), out_stride, a.rows, b.cols);
+    // SAFETY: the product is inside `out` by the check, and nothing else touches it.
+    unsafe { matmul_bf16_into(out.as_mut_ptr(), out_stride, keep, a, b) }
+}
+
+/// The first element of an output whose rows tasks share out.
+#[derive(Clone, Copy)]
+struct Rows(*mut f32);
+// SAFETY: every task writes rows of its own.
+unsafe impl Send for Rows {}
+// SAFETY: as above.
+unsafe impl Sync for Rows {}
+
+impl Rows {
+    /// Where row `row` starts.
+    ///
+    /// # Safety
+    /// The row must be one of the output.
+    unsafe fn at(self, row: usize, stride: usize) -> *mut f32 {
+        // SAFETY: the caller vouches for the row.
+        unsafe { self.0.add(row * stride) }
+    }
+}
+
+/// [`matmul_bf16`] to where `out` points.
+///
+/// # Safety
+/// As [`matmul_into`].
+pub(super) unsafe fn matmul_bf16_into(out: *mut f32, out_stride: usize, keep: bool, a: Mat<'_>, b: Mat<'_>) {
     assert_eq!(a.cols, b.rows, "inner dimensions of a product");
     let (m, n, k) = (a.rows, b.cols, a.cols);
     if m == 0 || n == 0 {
         return;
     }
-    assert!(n <= out_stride && (m - 1) * out_stride + n <= out.len(), "output of a product");
     if !accelerated() || k == 0 {
         let dense = |x: Mat<'_>| -> Vec<f32> {
             let at = |r: usize, c: usize| x.data[r * x.row_stride + c * x.col_stride];
             (0..x.rows).flat_map(|r| (0..x.cols).map(move |c| round(at(r, c)))).collect()
         };
         let (da, db) = (dense(a), dense(b));
-        return matmul(out, out_stride, keep, Mat::new(&da, m, k), Mat::new(&db, k, n), true);
+        // SAFETY: the caller's promise is the same.
+        return unsafe { matmul_into(out, out_stride, keep, Mat::new(&da, m, k), Mat::new(&db, k, n), true) };
     }
+    let out = Rows(out);
     let mut panels = Vec::new();
     for start in (0..k).step_by(DEPTH) {
         let depth = DEPTH.min(k - start);
         pack(&mut panels, b, start, depth);
         let keep = keep || start > 0;
-        // Below this size the cost of waking threads exceeds the gain.
-        let tasks = out.par_chunks_mut(TASK_ROWS * out_stride).take(m.div_ceil(TASK_ROWS)).enumerate();
-        let run = |(i, out): (usize, &mut [f32])| {
+        let run = |i: usize| {
             let first = i * TASK_ROWS;
             let rows = TASK_ROWS.min(m - first);
             let left = Left::convert(a, first, rows, start, depth);
-            kernel::multiply(out, out_stride, keep, &left, rows, &panels, n, depth.div_ceil(2));
+            // SAFETY: rows of this task alone, inside the output that the caller vouches for.
+            unsafe {
+                let out = out.at(first, out_stride);
+                kernel::multiply(out, out_stride, keep, &left, rows, &panels, n, depth.div_ceil(2));
+            }
         };
+        let tasks = m.div_ceil(TASK_ROWS);
+        // Below this size the cost of waking threads exceeds the gain.
         if m * n * depth >= 1 << 21 {
-            tasks.for_each(run);
+            (0..tasks).into_par_iter().for_each(run);
         } else {
-            out.chunks_mut(TASK_ROWS * out_stride).take(m.div_ceil(TASK_ROWS)).enumerate().for_each(run);
+            (0..tasks).for_each(run);
         }
     }
 }
@@ -111,7 +145,11 @@ impl Bf16Panels {
         assert_eq!(out.len(), rows * self.outputs, "output of a product");
         let left = Left::convert(Mat::new(x, rows, self.inputs), 0, rows, 0, self.inputs);
         let pairs = self.inputs.div_ceil(2);
-        kernel::multiply(out, self.outputs, keep, &left, rows, &self.panels, self.outputs, pairs);
+        // SAFETY: `rows` rows of `outputs` columns, by the assert.
+        unsafe {
+            let out = out.as_mut_ptr();
+            kernel::multiply(out, self.outputs, keep, &left, rows, &self.panels, self.outputs, pairs);
+        }
     }
 }
 
@@ -209,8 +247,8 @@ mod kernel {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the sizes of one product")]
-    pub(super) fn multiply(
-        _: &mut [f32],
+    pub(super) unsafe fn multiply(
+        _: *mut f32,
         _: usize,
         _: bool,
         _: &Left,
@@ -282,9 +320,13 @@ mod kernel {
     }
 
     /// `out = keep·out + left·panels` for `rows` rows and `n` columns.
+    ///
+    /// # Safety
+    /// `out` must be valid for as many rows of `n` elements, `out_stride` apart, that nothing else touches; with
+    /// `keep` they must be initialised.
     #[expect(clippy::too_many_arguments, reason = "the sizes of one product")]
-    pub(super) fn multiply(
-        out: &mut [f32],
+    pub(super) unsafe fn multiply(
+        out: *mut f32,
         out_stride: usize,
         keep: bool,
         left: &Left,
@@ -307,12 +349,8 @@ mod kernel {
                         let sums = unsafe { block::<$n>(left, row, panel, pairs) };
                         for (r, sums) in sums.iter().enumerate() {
                             let at = (row + r) * out_stride + i * WIDTH;
-                            let to = &mut out[at..at + cols];
-                            if keep {
-                                to.iter_mut().zip(sums).for_each(|(o, s)| *o += s);
-                            } else {
-                                to.copy_from_slice(&sums[..cols]);
-                            }
+                            // SAFETY: `cols` elements of one of the rows that the caller vouches for.
+                            unsafe { put(out.add(at), sums, cols, keep) };
                         }
                         row += $n;
                     }};
@@ -323,6 +361,27 @@ mod kernel {
                     4.. => block!(4),
                     2.. => block!(2),
                     _ => block!(1),
+                }
+            }
+        }
+    }
+
+    /// `to = keep·to + sums`, the first `cols` of them.
+    ///
+    /// # Safety
+    /// `to` must be valid for as many elements, initialised with `keep`.
+    #[inline(always)]
+    unsafe fn put(to: *mut f32, sums: &[f32; WIDTH], cols: usize, keep: bool) {
+        // SAFETY: the caller vouches for the elements; a whole panel is one array of them.
+        unsafe {
+            match (cols, keep) {
+                (WIDTH, false) => to.cast::<[f32; WIDTH]>().write(*sums),
+                (WIDTH, true) => (*to.cast::<[f32; WIDTH]>()).iter_mut().zip(sums).for_each(|(o, s)| *o += s),
+                _ => {
+                    for (i, sum) in sums[..cols].iter().enumerate() {
+                        let before = if keep { *to.add(i) } else { 0.0 };
+                        *to.add(i) = before + sum;
+                    }
                 }
             }
         }
@@ -371,6 +430,7 @@ mod kernel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::matrix::matmul;
     use eyas_core::Seed;
 
     /// Rounded operands multiplied in f64.

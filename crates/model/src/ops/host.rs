@@ -17,12 +17,21 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::FlexTensor;
 
+use super::matrix::Mat;
+
 /// A dense f32 matrix that an operation reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) rows: usize,
     pub(crate) cols: usize,
+}
+
+impl<'a> Input<'a> {
+    /// As a side of a product.
+    pub(super) fn matrix(self) -> Mat<'a> {
+        Mat::new(self.data, self.rows, self.cols)
+    }
 }
 
 /// What a forward pass leaves.
@@ -58,6 +67,8 @@ pub(super) struct OpRef(Arc<dyn HostOp>);
 /// Host operations by number of inputs.
 #[backend_extension(Flex, Autodiff)]
 pub(super) trait HostOps: Backend {
+    /// One input.
+    fn host_op1(a: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self>;
     /// Two inputs.
     fn host_op2(a: FloatTensor<Self>, b: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self>;
     /// Three inputs.
@@ -65,6 +76,26 @@ pub(super) trait HostOps: Backend {
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
         c: FloatTensor<Self>,
+        op: OpRef,
+    ) -> FloatTensor<Self>;
+    /// Four inputs.
+    fn host_op4(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        op: OpRef,
+    ) -> FloatTensor<Self>;
+    /// Seven inputs.
+    #[expect(clippy::too_many_arguments, reason = "the dispatching macro takes no arrays")]
+    fn host_op7(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        g: FloatTensor<Self>,
         op: OpRef,
     ) -> FloatTensor<Self>;
 }
@@ -91,11 +122,29 @@ fn run<const N: usize>(inputs: [FlexTensor; N], op: &OpRef) -> ([FlexTensor; N],
 }
 
 impl HostOps for Flex {
+    fn host_op1(a: FlexTensor, op: OpRef) -> FlexTensor {
+        run([a], &op).1
+    }
     fn host_op2(a: FlexTensor, b: FlexTensor, op: OpRef) -> FlexTensor {
         run([a, b], &op).1
     }
     fn host_op3(a: FlexTensor, b: FlexTensor, c: FlexTensor, op: OpRef) -> FlexTensor {
         run([a, b, c], &op).1
+    }
+    fn host_op4(a: FlexTensor, b: FlexTensor, c: FlexTensor, d: FlexTensor, op: OpRef) -> FlexTensor {
+        run([a, b, c, d], &op).1
+    }
+    fn host_op7(
+        a: FlexTensor,
+        b: FlexTensor,
+        c: FlexTensor,
+        d: FlexTensor,
+        e: FlexTensor,
+        f: FlexTensor,
+        g: FlexTensor,
+        op: OpRef,
+    ) -> FlexTensor {
+        run([a, b, c, d, e, f, g], &op).1
     }
 }
 
@@ -151,6 +200,9 @@ fn tracked<C: CheckpointStrategy, const N: usize>(
 }
 
 impl<C: CheckpointStrategy> HostOps for Autodiff<Flex, C> {
+    fn host_op1(a: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self> {
+        tracked::<C, 1>([a], op)
+    }
     fn host_op2(a: FloatTensor<Self>, b: FloatTensor<Self>, op: OpRef) -> FloatTensor<Self> {
         tracked::<C, 2>([a, b], op)
     }
@@ -162,6 +214,31 @@ impl<C: CheckpointStrategy> HostOps for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         tracked::<C, 3>([a, b, c], op)
     }
+    fn host_op4(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        op: OpRef,
+    ) -> FloatTensor<Self> {
+        tracked::<C, 4>([a, b, c, d], op)
+    }
+    fn host_op7(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        op: OpRef,
+    ) -> FloatTensor<Self> {
+        tracked::<C, 7>([a, b, c, d, e, f, g], op)
+    }
+}
+
+pub(crate) fn apply1(a: Tensor<2>, op: impl HostOp) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as HostOps>::host_op1(a.into_dispatch(), OpRef(Arc::new(op))))
 }
 
 pub(crate) fn apply2(a: Tensor<2>, b: Tensor<2>, op: impl HostOp) -> Tensor<2> {
@@ -177,6 +254,29 @@ pub(crate) fn apply3(a: Tensor<2>, b: Tensor<2>, c: Tensor<2>, op: impl HostOp) 
         a.into_dispatch(),
         b.into_dispatch(),
         c.into_dispatch(),
+        OpRef(Arc::new(op)),
+    ))
+}
+
+pub(crate) fn apply4([a, b, c, d]: [Tensor<2>; 4], op: impl HostOp) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as HostOps>::host_op4(
+        a.into_dispatch(),
+        b.into_dispatch(),
+        c.into_dispatch(),
+        d.into_dispatch(),
+        OpRef(Arc::new(op)),
+    ))
+}
+
+pub(crate) fn apply7([a, b, c, d, e, f, g]: [Tensor<2>; 7], op: impl HostOp) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as HostOps>::host_op7(
+        a.into_dispatch(),
+        b.into_dispatch(),
+        c.into_dispatch(),
+        d.into_dispatch(),
+        e.into_dispatch(),
+        f.into_dispatch(),
+        g.into_dispatch(),
         OpRef(Arc::new(op)),
     ))
 }

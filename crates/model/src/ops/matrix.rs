@@ -2,6 +2,8 @@
 
 use gemm::Parallelism;
 
+use super::Precision;
+
 /// A strided matrix inside a slice.
 #[derive(Clone, Copy)]
 pub(crate) struct Mat<'a> {
@@ -44,15 +46,40 @@ impl<'a> Mat<'a> {
 ///
 /// The split over threads never splits the inner dimension, so the result does not depend on them.
 pub(crate) fn matmul(out: &mut [f32], out_stride: usize, keep: bool, a: Mat<'_>, b: Mat<'_>, threads: bool) {
+    check_output(out.len(), out_stride, a.rows, b.cols);
+    // SAFETY: the rows and columns of the product are inside `out` by the check; it is borrowed mutably, so it
+    // aliases neither side.
+    unsafe { matmul_into(out.as_mut_ptr(), out_stride, keep, a, b, threads) }
+}
+
+/// Panics unless `m` rows of `n` columns fit.
+pub(super) fn check_output(len: usize, stride: usize, m: usize, n: usize) {
+    assert!(m == 0 || n == 0 || (n <= stride && (m - 1) * stride + n <= len), "output of a product");
+}
+
+/// [`matmul`] to where `out` points. With `keep` unset the output is written and never read, so it need not be
+/// initialised.
+///
+/// # Safety
+/// `out` must be valid for `a.rows` rows of `b.cols` elements, `out_stride` apart, that nothing else touches;
+/// with `keep` they must be initialised.
+pub(super) unsafe fn matmul_into(
+    out: *mut f32,
+    out_stride: usize,
+    keep: bool,
+    a: Mat<'_>,
+    b: Mat<'_>,
+    threads: bool,
+) {
     assert_eq!(a.cols, b.rows, "inner dimensions of a product");
     let (m, n, k) = (a.rows, b.cols, a.cols);
     if m == 0 || n == 0 {
         return;
     }
-    assert!(n <= out_stride && (m - 1) * out_stride + n <= out.len(), "output of a product");
     if k == 0 {
         if !keep {
-            (0..m).for_each(|row| out[row * out_stride..row * out_stride + n].fill(0.0));
+            // SAFETY: whole rows of the output, as the caller vouches.
+            (0..m).for_each(|row| unsafe { out.add(row * out_stride).write_bytes(0, n) });
         }
         return;
     }
@@ -60,14 +87,14 @@ pub(crate) fn matmul(out: &mut [f32], out_stride: usize, keep: bool, a: Mat<'_>,
     assert!(b.last().is_some_and(|i| i < b.data.len()), "right side of a product");
     // Below this size the cost of waking threads exceeds the gain.
     let parallel = threads && m * n * k >= 1 << 22;
-    // SAFETY: the asserts above keep every access of the three strided matrices inside its slice;
-    // `out` is borrowed mutably, so it aliases neither input.
+    // SAFETY: the asserts above keep every access of the two sides inside their slices, the caller vouches for
+    // the output; without `keep` it is not read.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            out,
             1,
             out_stride as isize,
             keep,
@@ -87,6 +114,43 @@ pub(crate) fn matmul(out: &mut [f32], out_stride: usize, keep: bool, a: Mat<'_>,
     }
 }
 
+/// A matrix that products fill from left to right, without being zeroed first.
+pub(crate) struct Fresh {
+    data: Vec<f32>,
+    rows: usize,
+    cols: usize,
+    written: usize,
+}
+
+impl Fresh {
+    pub(crate) fn new(rows: usize, cols: usize) -> Self {
+        Self { data: Vec::with_capacity(rows * cols), rows, cols, written: 0 }
+    }
+
+    /// The next `b.cols` columns are `a·b`.
+    pub(crate) fn product(&mut self, precision: Precision, a: Mat<'_>, b: Mat<'_>) {
+        assert!(a.rows == self.rows && self.written + b.cols <= self.cols, "columns of a product");
+        // SAFETY: these columns of all rows are inside the reserved memory, which is this matrix' own.
+        unsafe { precision.matmul_into(self.data.as_mut_ptr().add(self.written), self.cols, false, a, b) };
+        self.written += b.cols;
+    }
+
+    /// The matrix, row-major.
+    pub(crate) fn finish(mut self) -> Vec<f32> {
+        assert!(self.written == self.cols || self.rows == 0, "every column is written");
+        // SAFETY: all rows and columns have been written.
+        unsafe { self.data.set_len(self.rows * self.cols) };
+        self.data
+    }
+}
+
+/// `a·b`, row-major and dense.
+pub(crate) fn product(precision: Precision, a: Mat<'_>, b: Mat<'_>) -> Vec<f32> {
+    let mut fresh = Fresh::new(a.rows, b.cols);
+    fresh.product(precision, a, b);
+    fresh.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +165,26 @@ mod tests {
         matmul(&mut out, 2, true, Mat::new(&a, 3, 2).t(), Mat::new(&b, 3, 2), false);
         // aᵀ = [[1,3,5],[2,4,6]]
         assert_eq!(out, [5.0 + 7.0, 11.0 + 18.0, 14.0 + 10.0, 23.0 + 22.0]);
+    }
+
+    #[test]
+    fn columns_are_filled_from_left_to_right() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 0.0, 1.0]);
+        let (a, b) = (Mat::new(&a, 2, 2), Mat::new(&b, 2, 2));
+        for precision in [Precision::F32, Precision::Bf16] {
+            let mut fresh = Fresh::new(2, 3);
+            fresh.product(precision, a, Mat::new(&[1.0, 1.0], 2, 1));
+            fresh.product(precision, a, b);
+            assert_eq!(fresh.finish(), [3.0, 1.0, 2.0, 7.0, 3.0, 4.0]);
+            // No inner dimension: zeros.
+            assert_eq!(product(precision, Mat::new(&[], 2, 0), Mat::new(&[], 0, 2)), [0.0; 4]);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "every column")]
+    fn a_matrix_that_is_not_full_is_caught() {
+        Fresh::new(2, 3).finish();
     }
 
     #[test]

@@ -9,13 +9,13 @@ mod head;
 mod host;
 mod linear;
 mod matrix;
+mod mlp;
 mod norm;
 pub(crate) mod panel;
 mod peak;
 pub mod plain;
 mod precision;
 pub(crate) mod simd;
-mod swiglu;
 
 pub use attention::{Family, Rope, Segments};
 pub use head::HeadOptions;
@@ -48,24 +48,46 @@ pub fn rms_norm(x: Tensor<2>, weight: Tensor<2>, eps: f32) -> Tensor<2> {
     if on_host(&x) { host::apply2(x, weight, norm::RmsNorm { eps }) } else { plain::rms_norm(x, weight, eps) }
 }
 
-/// `silu(gate)·up`, element-wise on `[T, I]`.
-pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
-    if on_host(&gate) { host::apply2(gate, up, swiglu::SwiGlu) } else { plain::swiglu(gate, up) }
+/// Three affine maps of one input, their outputs side by side: `x [T, I]`, weights `[O, I]` with biases
+/// `[1, O]` -> `[T, ΣO]`.
+pub fn joined_linear(x: Tensor<2>, maps: [(Tensor<2>, Tensor<2>); 3], precision: Precision) -> Tensor<2> {
+    if !on_host(&x) {
+        return plain::joined_linear(x, maps);
+    }
+    let [(a, b), (c, d), (e, f)] = maps;
+    host::apply7([x, a, b, c, d, e, f], linear::Joined { precision })
 }
 
-/// Rotary position embedding and attention over packed sequences:
-/// `q [T, heads·d]`, `k, v [T, kv_heads·d]` -> `[T, heads·d]`.
-pub fn attention(
-    q: Tensor<2>,
-    k: Tensor<2>,
-    v: Tensor<2>,
-    rope: &Rope,
-    segments: &Arc<Segments>,
-) -> Tensor<2> {
-    if on_host(&q) {
-        host::apply3(q, k, v, attention::Attention { rope: rope.clone(), segments: segments.clone() })
+/// The parameters of a gated MLP, `gate` and `up` `[I, D]`, `down` `[D, I]`.
+#[derive(Clone, Debug)]
+pub struct Mlp {
+    /// Weights of gate, up and down.
+    pub weights: [Tensor<2>; 3],
+    /// Their biases, each one row.
+    pub biases: Option<[Tensor<2>; 3]>,
+}
+
+/// `(silu(gate(x))·up(x))` through `down`: `x [T, D]` -> `[T, D]`.
+pub fn gated_mlp(x: Tensor<2>, mlp: Mlp, precision: Precision) -> Tensor<2> {
+    if !on_host(&x) {
+        return plain::gated_mlp(x, mlp);
+    }
+    let op = mlp::GatedMlp { precision };
+    let [gate, up, down] = mlp.weights;
+    match mlp.biases {
+        Some([a, b, c]) => host::apply7([x, gate, up, down, a, b, c], op),
+        None => host::apply4([x, gate, up, down], op),
+    }
+}
+
+/// Rotary position embedding and attention over packed sequences: queries, keys and values side by side,
+/// `qkv [T, (heads + 2·kv_heads)·d]` -> `[T, heads·d]`.
+pub fn attention(qkv: Tensor<2>, kv_heads: usize, rope: &Rope, segments: &Arc<Segments>) -> Tensor<2> {
+    if on_host(&qkv) {
+        let op = attention::Attention { kv_heads, rope: rope.clone(), segments: segments.clone() };
+        host::apply1(qkv, op)
     } else {
-        plain::attention(q, k, v, rope, segments)
+        plain::attention(qkv, kv_heads, rope, segments)
     }
 }
 

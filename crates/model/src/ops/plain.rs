@@ -5,7 +5,7 @@
 use burn::tensor::activation::{log_softmax, silu, softmax};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::{Family, HeadOptions, Rope, Segments};
+use super::{Family, HeadOptions, Mlp, Rope, Segments};
 
 /// See [`super::linear`].
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>) -> Tensor<2> {
@@ -22,9 +22,19 @@ pub fn rms_norm(x: Tensor<2>, weight: Tensor<2>, eps: f32) -> Tensor<2> {
     x / (mean_square + eps).sqrt() * weight
 }
 
-/// See [`super::swiglu`].
-pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
-    silu(gate) * up
+/// See [`super::joined_linear`].
+pub fn joined_linear(x: Tensor<2>, maps: [(Tensor<2>, Tensor<2>); 3]) -> Tensor<2> {
+    Tensor::cat(maps.map(|(weight, bias)| linear(x.clone(), weight, Some(bias))).to_vec(), 1)
+}
+
+/// See [`super::gated_mlp`].
+pub fn gated_mlp(x: Tensor<2>, mlp: Mlp) -> Tensor<2> {
+    let [gate, up, down] = mlp.weights;
+    let [a, b, c] = match mlp.biases {
+        Some(biases) => biases.map(Some),
+        None => [None, None, None],
+    };
+    linear(silu(linear(x.clone(), gate, a)) * linear(x, up, b), down, c)
 }
 
 /// See [`super::head`].
@@ -48,11 +58,14 @@ pub fn head(hidden: Tensor<2>, weight: Tensor<2>, targets: &[u32], options: &Hea
 }
 
 /// See [`super::attention`].
-pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, rope: &Rope, segments: &Segments) -> Tensor<2> {
+pub fn attention(qkv: Tensor<2>, kv_heads: usize, rope: &Rope, segments: &Segments) -> Tensor<2> {
     let dim = rope.head_dim;
-    let [rows, q_cols] = q.dims();
-    let [_, kv_cols] = k.dims();
-    let (heads, kv_heads) = (q_cols / dim, kv_cols / dim);
+    let [rows, cols] = qkv.dims();
+    let kv_cols = kv_heads * dim;
+    let q_cols = cols - 2 * kv_cols;
+    let heads = q_cols / dim;
+    let part = |start, len| qkv.clone().narrow(1, start, len);
+    let (q, k, v) = (part(0, q_cols), part(q_cols, kv_cols), part(q_cols + kv_cols, kv_cols));
     let (q, k) = (rotate(q, rope, heads), rotate(k, rope, kv_heads));
     let v = v.reshape([rows, kv_heads, dim]);
     let mask = mask(rows, segments);

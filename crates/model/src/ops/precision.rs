@@ -1,7 +1,7 @@
 //! In what precision matrices are multiplied.
 
-use super::bf16::{Bf16Panels, accelerated, matmul_bf16, round};
-use super::matrix::{Mat, matmul};
+use super::bf16::{Bf16Panels, accelerated, matmul_bf16, matmul_bf16_into, round};
+use super::matrix::{Mat, matmul, matmul_into};
 use super::panel::{Panels, Store};
 
 /// In what precision the linear maps and the head multiply. Weights, activations between them,
@@ -26,6 +26,27 @@ impl Precision {
         match self {
             Self::F32 => matmul(out, out_stride, keep, a, b, true),
             Self::Bf16 => matmul_bf16(out, out_stride, keep, a, b),
+        }
+    }
+
+    /// The same to where `out` points.
+    ///
+    /// # Safety
+    /// As [`super::matrix::matmul_into`].
+    pub(super) unsafe fn matmul_into(
+        self,
+        out: *mut f32,
+        out_stride: usize,
+        keep: bool,
+        a: Mat<'_>,
+        b: Mat<'_>,
+    ) {
+        // SAFETY: the caller's promise is the same.
+        unsafe {
+            match self {
+                Self::F32 => matmul_into(out, out_stride, keep, a, b, true),
+                Self::Bf16 => matmul_bf16_into(out, out_stride, keep, a, b),
+            }
         }
     }
 }

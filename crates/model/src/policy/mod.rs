@@ -5,6 +5,7 @@
 
 mod decode;
 mod error;
+mod lanes;
 mod optimizer;
 mod pack;
 mod sample;
@@ -16,7 +17,7 @@ mod vision_cache;
 pub use decode::{Decoder, Feed, SequenceId};
 pub use error::PolicyError;
 pub use optimizer::{AdamW, Update};
-pub use pack::{Origin, Targets};
+pub use pack::{Origin, Targets, packed_tokens};
 pub use sample::{Sampled, Sampling, sample};
 pub use score::{ScoreOptions, Scored, Upstream};
 pub use state::{PolicyState, StateError};
@@ -225,7 +226,7 @@ impl Policy {
     }
 
     fn weights(&self) -> &Tensors {
-        self.weights.get_or_init(|| self.params.tensors(&self.device, |_| false))
+        self.weights.get_or_init(|| self.params.tensors(&self.device))
     }
 
     fn fast_text(&self) -> &FastText {

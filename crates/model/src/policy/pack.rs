@@ -44,6 +44,12 @@ pub(crate) struct Packed {
     pub(crate) origins: Vec<Origin>,
 }
 
+/// Tokens that a packed group takes: the prefix of its members once, and what is their own.
+pub fn packed_tokens(members: &[&Trajectory]) -> usize {
+    let shared = shared_prefix(members);
+    shared + members.iter().map(|t| t.len() - shared).sum::<usize>()
+}
+
 /// Packs `groups`. `grid(image)` gives the merged rows and columns of an image.
 pub(crate) fn pack(
     groups: &[Vec<&Trajectory>],

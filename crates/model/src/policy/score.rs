@@ -1,14 +1,18 @@
 //! Scoring trajectories, and accumulating the gradient of a loss that sees only the scores.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use eyas_core::Trajectory;
+use rayon::prelude::*;
 
-use super::pack::{Origin, Packed, Targets, pack};
+use super::lanes::{parts, side_by_side};
+use super::pack::{Origin, Packed, Targets, pack, packed_tokens};
 use super::{ImageStore, Policy, PolicyError};
+use crate::DeviceKind;
 use crate::arch::{Tensors, VisionBatch, text_rope};
 use crate::ops::{HeadOptions, attention, head};
 
@@ -64,9 +68,14 @@ impl Policy {
         images: &ImageStore,
         options: &ScoreOptions,
     ) -> Result<Scored, PolicyError> {
-        let packed = self.pack(groups, images, options)?;
-        let scores = self.forward(self.weights(), &packed, images, options)?;
-        Ok(self.scored(packed.origins, &read(scores)))
+        let parts = self.pack(groups, images, options)?;
+        let forbidden = forbidden(&parts, options);
+        let run = |packed: Packed| {
+            let scores = self.forward(self.weights(), &packed, images, options, &forbidden)?;
+            Ok(self.scored(packed.origins, &read(scores)))
+        };
+        let scored: Result<Vec<Scored>, PolicyError> = side_by_side(parts, run).into_iter().collect();
+        Ok(joined(scored?.iter()))
     }
 
     /// Scores the tokens, asks `loss` for its derivatives, and adds the gradient of the loss to the
@@ -83,10 +92,19 @@ impl Policy {
         loss: impl FnOnce(&Scored) -> Result<Upstream, E>,
     ) -> Result<Scored, E> {
         let clock = Instant::now();
-        let packed = self.pack(groups, images, options)?;
-        let tracked = self.params.tensors(&self.device.clone().autodiff(), |name| self.trains(name));
-        let scores = self.forward(&tracked, &packed, images, options)?;
-        let result = self.scored(packed.origins, &read(scores.clone()));
+        let parts = self.pack(groups, images, options)?;
+        let forbidden = forbidden(&parts, options);
+        let run = |packed: Packed| {
+            let weights = self.weights().tracked(&self.params, |name| self.trains(name));
+            let scores = self.forward(&weights, &packed, images, options, &forbidden)?;
+            let scored = self.scored(packed.origins, &read(scores.clone()));
+            Ok(Part { weights, scores, scored })
+        };
+        // Made here, not by the first part that asks for it while others wait.
+        self.weights();
+        let parts: Result<Vec<Part>, PolicyError> = side_by_side(parts, run).into_iter().collect();
+        let parts = parts?;
+        let result = joined(parts.iter().map(|part| &part.scored));
         self.seconds.forward += clock.elapsed().as_secs_f64();
         let upstream = loss(&result)?;
         let clock = Instant::now();
@@ -106,48 +124,75 @@ impl Policy {
                 *value = upstream.d_values.get(i).copied().unwrap_or(0.0);
             }
         }
-        let upstream = Tensor::<2>::from_data(TensorData::new(flat, [expected, columns]), &scores.device());
-        let mut gradients = (scores * upstream).sum().backward();
-        if self.grads.is_empty() {
-            self.grads = vec![Vec::new(); self.params.entries().len()];
-        }
-        for ((tensor, param), sum) in tracked.all().iter().zip(self.params.entries()).zip(&mut self.grads) {
-            if self.frozen.iter().any(|prefix| param.name.starts_with(prefix.as_str())) {
-                continue;
-            }
-            // A tower that saw no image has no gradient in this batch: it stays as it is.
-            let Some(gradient) = tensor.grad_remove(&mut gradients) else { continue };
-            let gradient = read(gradient);
-            if sum.is_empty() {
-                *sum = gradient;
-            } else {
-                crate::ops::simd::add(sum, &gradient);
-            }
-        }
+        let mut flat = flat.as_slice();
+        let parts = parts
+            .into_iter()
+            .map(|part| {
+                let (own, rest) = flat.split_at(part.scored.logprobs.len() * columns);
+                flat = rest;
+                (part, own)
+            })
+            .collect();
+        let gradients = side_by_side(parts, |(part, upstream)| part.backward(upstream, columns));
+        self.add_gradients(gradients);
         self.seconds.backward += clock.elapsed().as_secs_f64();
         Ok(result)
     }
 
+    /// Adds the gradients of parts, in their order. A parameter without one stays as it is: it is frozen, or it
+    /// is the vision tower's and there was no image.
+    fn add_gradients(&mut self, parts: Vec<Vec<Option<Vec<f32>>>>) {
+        self.grads.resize(self.params.entries().len(), Vec::new());
+        let mut by_parameter: Vec<Vec<Vec<f32>>> = self.grads.iter().map(|_| Vec::new()).collect();
+        for part in parts {
+            for (all, gradient) in by_parameter.iter_mut().zip(part) {
+                all.extend(gradient);
+            }
+        }
+        self.grads.par_iter_mut().zip(by_parameter).for_each(|(sum, parts)| {
+            for part in parts {
+                if sum.is_empty() {
+                    *sum = part;
+                } else {
+                    crate::ops::simd::add(sum, &part);
+                }
+            }
+        });
+    }
+
+    /// The parts of a batch, each packed; those without a token to score are left out.
     fn pack(
         &self,
         groups: &[Vec<&Trajectory>],
         images: &ImageStore,
         options: &ScoreOptions,
-    ) -> Result<Packed, PolicyError> {
+    ) -> Result<Vec<Packed>, PolicyError> {
         let (vocab, context) = (self.config.text.vocab_size, self.config.text.max_position_embeddings);
         for trajectory in groups.iter().flatten() {
             if trajectory.len() > context {
                 return Err(PolicyError::Context { length: trajectory.len(), context });
             }
         }
-        let packed = pack(groups, options.targets, &|id| images.get(id).map(|p| self.merged(p)))?;
-        if let Some(&id) = packed.ids.iter().find(|id| **id as usize >= vocab) {
-            return Err(PolicyError::Token { id, vocab });
-        }
-        if packed.targets.is_empty() {
-            return Err(PolicyError::NothingToScore);
-        }
-        Ok(packed)
+        let tokens: Vec<usize> = groups.iter().map(|members| packed_tokens(members)).collect();
+        let parameters = self.params.entries().iter().map(|p| p.value.len()).sum();
+        let ranges = match self.device_kind {
+            DeviceKind::Cpu => parts(&tokens, parameters),
+            DeviceKind::Gpu => vec![0..groups.len()],
+        };
+        let run = |range: Range<usize>| -> Result<Packed, PolicyError> {
+            let start = range.start;
+            let mut packed =
+                pack(&groups[range], options.targets, &|id| images.get(id).map(|p| self.merged(p)))?;
+            packed.origins.iter_mut().for_each(|origin| origin.group += start);
+            match packed.ids.iter().find(|id| **id as usize >= vocab) {
+                Some(&id) => Err(PolicyError::Token { id, vocab }),
+                None => Ok(packed),
+            }
+        };
+        let packed: Result<Vec<Packed>, PolicyError> = side_by_side(ranges, run).into_iter().collect();
+        let mut packed = packed?;
+        packed.retain(|part| !part.targets.is_empty());
+        if packed.is_empty() { Err(PolicyError::NothingToScore) } else { Ok(packed) }
     }
 
     fn forward(
@@ -156,21 +201,22 @@ impl Policy {
         packed: &Packed,
         images: &ImageStore,
         options: &ScoreOptions,
+        forbidden: &Arc<[u32]>,
     ) -> Result<Tensor<2>, PolicyError> {
         let device = self.text.head_weight(w).device();
         let features = self.visual_tokens(w, packed, images, &device)?;
         let embedded = self.text.embed(w, &packed.ids, &packed.visual, features);
         let rope = text_rope(&self.config.text, &packed.positions);
         let segments = Arc::new(packed.segments.clone());
-        let hidden = self.text.forward(w, embedded, |_, q, k, v| attention(q, k, v, &rope, &segments));
+        let heads = self.text.kv_heads();
+        let hidden = self.text.forward(w, embedded, |_, qkv| attention(qkv, heads, &rope, &segments));
         let rows = TensorData::new(packed.target_rows.clone(), [packed.target_rows.len()]);
         let hidden = hidden.select(0, Tensor::<1, Int>::from_data(rows, &device));
-        // A target that sampling could not produce would score −∞; text that others wrote may hold
-        // such tokens, so only tokens that are no target of this batch are taken out.
-        let present: BTreeSet<u32> = packed.targets.iter().copied().collect();
-        let forbidden = options.forbidden.iter().copied().filter(|id| !present.contains(id)).collect();
-        let head_options =
-            HeadOptions { temperature: options.temperature, forbidden, precision: self.text.precision };
+        let head_options = HeadOptions {
+            temperature: options.temperature,
+            forbidden: forbidden.clone(),
+            precision: self.text.precision,
+        };
         let targets = Arc::from(packed.targets.as_slice());
         let scores = head(hidden.clone(), self.text.head_weight(w), targets, &head_options);
         Ok(match &self.value_head {
@@ -217,6 +263,44 @@ impl Policy {
         }
         Ok(Some(self.vision.forward(w, &VisionBatch::new(&self.config.vision, &patches), device)))
     }
+}
+
+/// A part of a batch between its forward and its backward pass.
+struct Part {
+    weights: Tensors,
+    /// What the pass gives, with its graph.
+    scores: Tensor<2>,
+    scored: Scored,
+}
+
+impl Part {
+    /// The gradient by every parameter, from the derivatives by every score.
+    fn backward(self, upstream: &[f32], columns: usize) -> Vec<Option<Vec<f32>>> {
+        let shape = [upstream.len() / columns, columns];
+        let upstream =
+            Tensor::<2>::from_data(TensorData::new(upstream.to_vec(), shape), &self.scores.device());
+        let mut gradients = (self.scores * upstream).sum().backward();
+        self.weights.all().iter().map(|tensor| tensor.grad_remove(&mut gradients).map(read)).collect()
+    }
+}
+
+/// Tokens that are taken out of every distribution of a batch. A target that sampling could not produce would
+/// score −∞; text that others wrote may hold such tokens, so only tokens that are no target of the batch are.
+fn forbidden(parts: &[Packed], options: &ScoreOptions) -> Arc<[u32]> {
+    let present: BTreeSet<u32> = parts.iter().flat_map(|part| part.targets.iter().copied()).collect();
+    options.forbidden.iter().copied().filter(|id| !present.contains(id)).collect()
+}
+
+/// The scores of all parts.
+fn joined<'a>(parts: impl Iterator<Item = &'a Scored>) -> Scored {
+    let mut all = Scored::default();
+    for part in parts {
+        all.origins.extend_from_slice(&part.origins);
+        all.logprobs.extend_from_slice(&part.logprobs);
+        all.entropies.extend_from_slice(&part.entropies);
+        all.values.extend_from_slice(&part.values);
+    }
+    all
 }
 
 pub(super) fn read(tensor: Tensor<2>) -> Vec<f32> {

@@ -17,7 +17,7 @@ use super::flops::{Load, forward};
 use crate::mixture::starts;
 use crate::recipe::{EnvChoice, KlWeight};
 use crate::rl::{UpdateConfig, Views, sort, update};
-use crate::{Guard, TrainError, fresh_tiny};
+use crate::{Guard, MICRO_BATCH_TOKENS, TrainError, fresh_tiny};
 
 /// One part of a step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -133,7 +133,7 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
         values_only: false,
         optim: &optim,
         minibatches: 1,
-        micro_batch_tokens: 8192,
+        micro_batch_tokens: MICRO_BATCH_TOKENS,
     };
     let images = pictures.into_store();
     model.policy.take_seconds();

@@ -18,6 +18,7 @@ use super::{
     ModelSettings, ModelSource, OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe,
     RecipeError, ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
 };
+use crate::MICRO_BATCH_TOKENS;
 
 const DEFAULT_SEED: u64 = 1;
 const DEFAULT_VOCAB_SIZE: usize = 640;
@@ -538,7 +539,9 @@ fn optim(file: OptimFile, steps: u64, at: &At<'_>) -> Result<OptimSettings, Reci
         beta1: at.at("beta1").decay(file.beta1.unwrap_or(0.9))?,
         beta2: at.at("beta2").decay(file.beta2.unwrap_or(0.999))?,
         max_grad_norm: at.at("max_grad_norm").range(norm, norm > 0.0, "above 0, or inf")?,
-        micro_batch_tokens: at.at("micro_batch_tokens").count(file.micro_batch_tokens.unwrap_or(8192))?,
+        micro_batch_tokens: at
+            .at("micro_batch_tokens")
+            .count(file.micro_batch_tokens.unwrap_or(MICRO_BATCH_TOKENS))?,
         minibatches: at.at("minibatches").count(file.minibatches.unwrap_or(1))?,
     })
 }

@@ -26,11 +26,12 @@ pub(super) fn extend(policy: &Policy, chunks: &mut [Chunk]) -> Vec<f32> {
     let rows: Vec<f32> = chunks.iter().flat_map(|c| c.rows.iter().copied()).collect();
     let embedded = TensorData::new(rows, [positions.len(), policy.config.text.hidden_size]);
     let embedded = Tensor::<2>::from_data(embedded, device);
-    let hidden = policy.text.forward(w, embedded, |layer, q, k, v| {
-        let [rows, q_cols] = q.dims();
-        let [_, kv_cols] = k.dims();
-        let (q, k, v) = (read(q), read(k), read(v));
-        let mut out = vec![0.0; q.len()];
+    let hidden = policy.text.forward(w, embedded, |layer, qkv| {
+        let [rows, width] = qkv.dims();
+        let kv_cols = policy.text.kv_heads() * rope.head_dim;
+        let q_cols = width - 2 * kv_cols;
+        let qkv = read(qkv);
+        let mut out = vec![0.0; rows * q_cols];
         let mut jobs = Vec::with_capacity(chunks.len());
         let mut rest = out.as_mut_slice();
         for (range, chunk) in ranges.iter().zip(chunks.iter_mut()) {
@@ -51,10 +52,12 @@ pub(super) fn extend(policy: &Policy, chunks: &mut [Chunk]) -> Vec<f32> {
                         simd::rotate(o, x, cos, sin, 1.0);
                     }
                 };
-                rotate(&mut query, &q[row * q_cols..][..q_cols]);
-                rotate(&mut key, &k[row * kv_cols..][..kv_cols]);
+                let (q, kv) = qkv[row * width..][..width].split_at(q_cols);
+                let (k, v) = kv.split_at(kv_cols);
+                rotate(&mut query, q);
+                rotate(&mut key, k);
                 tail.keys.extend_from_slice(&key);
-                tail.values.extend_from_slice(&v[row * kv_cols..][..kv_cols]);
+                tail.values.extend_from_slice(v);
                 let parts = [
                     Cached { keys: &prefix.keys, values: &prefix.values },
                     Cached { keys: &tail.keys, values: &tail.values },
