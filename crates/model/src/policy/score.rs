@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use eyas_core::Trajectory;
+use eyas_core::{Trajectory, shares};
 use rayon::prelude::*;
 
 use super::lanes::{parts, side_by_side};
@@ -177,7 +177,7 @@ impl Policy {
         let parameters = self.params.entries().iter().map(|p| p.value.len()).sum();
         let ranges = match self.device_kind {
             DeviceKind::Cpu => parts(&tokens, parameters),
-            DeviceKind::Gpu => vec![0..groups.len()],
+            DeviceKind::Gpu => shares(&tokens, 1),
         };
         let run = |range: Range<usize>| -> Result<Packed, PolicyError> {
             let start = range.start;
