@@ -163,7 +163,7 @@ fn grade_hostile_texts() -> (u128, String) {
                 check(info, &score(&spec, text, gold, &fields), "", gold);
                 let (spent, head) = (start.elapsed().as_millis(), text.chars().take(20).collect::<String>());
                 if spent > slowest.0 {
-                    slowest = (spent, format!("{}: {head:?} and {gold:.60}", info.name));
+                    slowest = (spent, format!("{}: {head:?} and {:.60}", info.name, gold.to_string()));
                 }
             }
         }
