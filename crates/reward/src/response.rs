@@ -271,8 +271,8 @@ mod tests {
 
     #[test]
     fn hostile_text_takes_linear_time() {
-        // Quadratic work on these would be some 10^10 steps, linear work takes milliseconds.
-        let start = std::time::Instant::now();
+        // Quadratic work on these would be some 10^10 steps, and the test would seem to hang; linear work takes
+        // milliseconds. No clock is read: a loaded machine must not fail it.
         let n = 1_000_000;
         let unclosed = "<answer>".repeat(n / 8);
         assert_eq!(Response::parse(&unclosed).blocks().len(), n / 8);
@@ -284,7 +284,6 @@ mod tests {
         assert_eq!((r.blocks().len(), r.tag_counts("answer")), (1, (n / 8, n / 8)));
         assert!(Response::parse(&"<".repeat(n)).blocks().is_empty());
         assert_eq!(answer("<answer>__import__('os')\u{202e}٣</answer>"), Some("__import__('os')\u{202e}٣"));
-        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     }
 
     fn pieces() -> impl Strategy<Value = String> {

@@ -105,7 +105,7 @@ fn run(case: &Case) -> Result<(), String> {
 /// they were optional.
 #[test]
 fn declared_fields_are_those_that_are_read() {
-    const OPTIONAL: [&str; 12] = [
+    const OPTIONAL: [&str; 13] = [
         "options",
         "target_tokens",
         "duration",
@@ -118,6 +118,7 @@ fn declared_fields_are_those_that_are_read() {
         "labels",
         "terms",
         "prompt",
+        "total_frames",
     ];
     let (mut dropped, mut missed) = (BTreeMap::<String, usize>::new(), Vec::new());
     for (at, case) in cases() {

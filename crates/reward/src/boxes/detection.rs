@@ -5,7 +5,7 @@ use eyas_core::Score;
 use super::frame::{FRAME, GOLD_FRAME, INVERTED, OUTSIDE, View};
 use super::parse::{Claim, Labelled, claim, gold_boxes};
 use super::single::{SWITCH_AT, banded, bands, dynamic_threshold, settle};
-use super::{iou, union_iou};
+use super::{giou, iou, union_iou};
 use crate::matching::{Values, best, greedy};
 use crate::{ParamInfo, Params, RewardInfo, Sample, Scorer, bad_gold};
 
@@ -121,10 +121,12 @@ fn f1(sample: &Sample<'_>, params: &Params) -> Score {
 
 fn v_triune(sample: &Sample<'_>, params: &Params) -> Score {
     with(sample, params, |claim, gold| {
-        let t = pairs(claim, gold, dynamic_threshold(sample.progress.share()), Aim::Hits, params);
-        let f1 = f_beta(t.pairs.len() as f64, t.predicted, t.gold, 1.0);
+        let t = pairs(claim, gold, dynamic_threshold(sample.progress.share()), Aim::Overlap, params);
+        let share = params.number("completeness");
+        let fit = t.overlap() / t.gold as f64;
         let difference = t.predicted.abs_diff(t.gold).min(1_000) as i32;
-        Ok(f1 * params.number("size_penalty").powi(difference))
+        let value = (1.0 - share) * fit + share * completeness(&t);
+        Ok(value * params.number("size_penalty").powi(difference))
     })
 }
 
@@ -135,17 +137,20 @@ fn mean_iou(sample: &Sample<'_>, params: &Params) -> Score {
     })
 }
 
+/// 1 less the mean of the shares of missed boxes and of false alarms.
+fn completeness(t: &Tally) -> f64 {
+    let hits = t.pairs.len() as f64;
+    (hits / t.gold as f64 + hits / t.predicted as f64) / 2.0
+}
+
 fn weighted(sample: &Sample<'_>, params: &Params) -> Score {
     with(sample, params, |claim, gold| {
         let t = pairs(claim, gold, params.number("threshold"), Aim::Overlap, params);
-        let hits = t.pairs.len() as f64;
-        let missed = 1.0 - hits / t.gold as f64;
-        let false_alarms = 1.0 - hits / t.predicted as f64;
         let share = params.number("iou_weight");
         let fit = t.overlap() / t.gold as f64;
         // Boxes too many cost in both terms: the first alone would not see them.
         let spare = (t.gold as f64 / t.predicted as f64).min(1.0);
-        Ok(share * fit * spare + (1.0 - share) * (1.0 - (missed + false_alarms) / 2.0))
+        Ok(share * fit * spare + (1.0 - share) * completeness(&t))
     })
 }
 
@@ -168,17 +173,28 @@ fn confident(sample: &Sample<'_>, params: &Params) -> Score {
     })
 }
 
+/// The band of Vision-R1's recall, the same in both stages.
+const RECALL_BAND: (f64, f64) = (0.5, 0.75);
+
 fn vision_r1(sample: &Sample<'_>, params: &Params) -> Score {
     with(sample, params, |claim, gold| {
         let (low, high) = bands(sample, params);
         let t = pairs(claim, gold, low, Aim::Overlap, params);
-        let precision = t.pairs.iter().map(|p| banded(p.2, low, high)).sum::<f64>() / t.predicted as f64;
-        let recall = t.pairs.len() as f64 / t.gold as f64;
+        let fit =
+            |&(said, there, overlap): &(usize, usize, f64)| match (claim.boxes.get(said), gold.get(there)) {
+                (Some(s), Some(g)) if params.text("overlap") == "giou" => giou(s.area, g.area),
+                _ => overlap,
+            };
+        let fits: Vec<f64> = t.pairs.iter().map(fit).collect();
+        let precision = fits.iter().map(|v| banded(*v, low, high)).sum::<f64>() / t.predicted as f64;
+        let hits = fits.iter().filter(|v| **v >= low).count() as f64;
+        let found = banded(hits / t.gold as f64, RECALL_BAND.0, RECALL_BAND.1);
+        // Recall alone would pay for covering the image with boxes.
+        let recall = found * (t.gold as f64 / t.predicted as f64).min(1.0);
         Ok(match params.text("form") {
             "precision" => precision,
-            // Recall alone would pay for covering the image with boxes.
-            "recall" => recall * (t.gold as f64 / t.predicted as f64).min(1.0),
-            _ => (precision + recall * (t.gold as f64 / t.predicted as f64).min(1.0)) / 2.0,
+            "recall" => recall,
+            _ => (precision + recall) / 2.0,
         })
     })
 }
@@ -294,7 +310,7 @@ pub(super) const ALL: [RewardInfo; 8] = [
     RewardInfo {
         name: "vision_r1_detection",
         doc: "mean of banded precision and recall; the band of IoU rises during the training",
-        source: "Vision-R1 (Griffon), on IoU; recall is divided by the surplus of boxes",
+        source: "Vision-R1 (Griffon); boxes without a partner cost in both terms, where its code drops them, and labels pair",
         params: &[
             FRAME,
             GOLD_FRAME,
@@ -304,14 +320,15 @@ pub(super) const ALL: [RewardInfo; 8] = [
             MATCHING,
             SWITCH_AT,
             ParamInfo::choice("form", &["mean", "precision", "recall"], "both terms or one"),
+            ParamInfo::choice("overlap", &["iou", "giou"], "the paper's measure of a pair, or its code's"),
         ],
         score: Scorer::Sample(vision_r1),
         ..F1
     },
     RewardInfo {
         name: "v_triune_detection",
-        doc: "F1 at a threshold that rises with the training, less for every box too many or too few",
-        source: "V-Triune (arXiv 2505.18129): thresholds 0.85, 0.95, 0.99; 0.6 to the power of the surplus",
+        doc: "fit and completeness at a threshold that rises with the training, less for every box too many or too few",
+        source: "V-Triune (arXiv 2505.18129) without its optional mAP; the best pairing, and copies cost where its code drops them",
         params: &[
             FRAME,
             GOLD_FRAME,
@@ -320,6 +337,7 @@ pub(super) const ALL: [RewardInfo; 8] = [
             LABELS,
             MATCHING,
             ParamInfo::number("size_penalty", 0.0, 1.0, 0.6, "factor for each box too many or too few"),
+            ParamInfo::number("completeness", 0.0, 1.0, 0.3, "weight of completeness; the fit has the rest"),
         ],
         score: Scorer::Sample(v_triune),
         ..F1

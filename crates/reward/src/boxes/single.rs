@@ -50,11 +50,11 @@ fn signed(said: Option<f64>, params: &Params) -> f64 {
     }
 }
 
-/// V-Triune's threshold: 0.85 for the first tenth of the training, 0.95 to a quarter, then 0.99.
+/// V-Triune's threshold: 0.85 up to a tenth of the training, 0.95 up to a quarter, then 0.99.
 pub fn dynamic_threshold(share: f64) -> f64 {
-    if share < 0.10 {
+    if share <= 0.10 {
         0.85
-    } else if share < 0.25 {
+    } else if share <= 0.25 {
         0.95
     } else {
         0.99
@@ -165,7 +165,7 @@ pub(super) const ALL: [RewardInfo; 10] = [
     RewardInfo {
         name: "iou_squared",
         doc: "squared IoU of the box in the answer: a steeper slope near the perfect fit",
-        source: "PR1's grounding reward, without eval() on what was written",
+        source: "PR1's grounding reward, without eval(); inverted corners are no box, where it takes areas below 0",
         score: Scorer::Sample(|s, p| settle(overlap(s, p).map(|v| v * v))),
         ..IOU
     },
@@ -218,7 +218,7 @@ pub(super) const ALL: [RewardInfo; 10] = [
     RewardInfo {
         name: "iou_progressive",
         doc: "0 below a band of IoU, 1 above it, the IoU inside; the band rises during the training",
-        source: "Vision-R1 (Griffon): 0.5–0.75, later 0.75–0.9; by share of the training, not by step 1500",
+        source: "Vision-R1 (Griffon): 0.5–0.75, later 0.75–0.9; by share of the training, not by step 1500; a bound itself is above",
         params: &[FRAME, GOLD_FRAME, INVERTED, OUTSIDE, PICK, SWITCH_AT],
         score: Scorer::Sample(|s, p| settle(progressive(s, p))),
         ..IOU
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn stages_and_bands_by_hand() {
-        let at = [0.0, 0.0999, 0.1, 0.2499, 0.25, 1.0].map(dynamic_threshold);
+        let at = [0.0, 0.1, 0.1001, 0.25, 0.2501, 1.0].map(dynamic_threshold);
         assert_eq!(at, [0.85, 0.85, 0.95, 0.95, 0.99, 0.99]);
         let value = |v| banded(v, 0.5, 0.75);
         assert_eq!([0.4999, 0.5, 0.6, 0.75, 0.9].map(value), [0.0, 0.5, 0.6, 1.0, 1.0]);

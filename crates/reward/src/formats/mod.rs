@@ -130,7 +130,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
     row(
         "format_tag_count",
         "the share of opening and closing tags that occur exactly once: a quarter each for thought and answer",
-        "V-Triune (arXiv 2505.18129); a closing tag counts only after content, so bare tags earn half",
+        "V-Triune (arXiv 2505.18129), whose code wants line breaks around tags; a closing tag counts only after content",
         &[BLOCKS],
         |sample, params| Score::from_value(rules::tag_share(sample.response, &blocks(params)) as f32),
     ),

@@ -57,13 +57,15 @@ fn place(
     let Some(value) = want.place else { return Ok(None) };
     let view = View::of(sample, params)?;
     let said = said.map(|p| view.point(p));
+    let strict = params.text("edges") == "strict";
     if gold_numbers::<2>(value).is_some() {
         let view = view.in_pixels()?;
         let gold = gold_point(value, view)?;
-        return Ok(Some(said.is_some_and(|p| distance(p, gold) <= params.number("radius"))));
+        let radius = params.number("radius");
+        let near = |p| if strict { distance(p, gold) < radius } else { distance(p, gold) <= radius };
+        return Ok(Some(said.is_some_and(near)));
     }
     let boxes = gold_boxes(value, view)?;
-    let strict = params.text("edges") == "strict";
     Ok(Some(said.is_some_and(|p| boxes.iter().any(|b| b.area.contains(p, strict)))))
 }
 
@@ -121,9 +123,9 @@ fn infigui(sample: &Sample<'_>, params: &Params) -> Result<f64, Score> {
 }
 
 const EDGES: ParamInfo =
-    ParamInfo::choice("edges", &["inclusive", "strict"], "do the edges of a box belong to it?");
+    ParamInfo::choice("edges", &["inclusive", "strict"], "does the edge of the box or circle belong to it?");
 const STRICT: ParamInfo =
-    ParamInfo::choice("edges", &["strict", "inclusive"], "do the edges of a box belong to it?");
+    ParamInfo::choice("edges", &["strict", "inclusive"], "does the edge of the box or circle belong to it?");
 const RADIUS: ParamInfo =
     ParamInfo::number("radius", 0.0, 1e7, 140.0, "how far from a point is still right, in pixels");
 const LEAST_F1: ParamInfo =
@@ -171,7 +173,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
     RewardInfo {
         name: "ui_r1",
         doc: "1 for the right type of action and 1 more for the right arguments",
-        source: "UI-R1 without its format point; arguments of other actions than clicks are checked too",
+        source: "UI-R1 without its format point; other actions' arguments count too, coordinates are not cut to whole pixels",
         range: Some((0.0, 2.0)),
         params: &[FRAME, GOLD_FRAME, EDGES, RADIUS, LEAST_F1],
         score: Scorer::Sample(|s, p| settle(ui_r1(s, p))),

@@ -1,7 +1,7 @@
 //! Rewards for length, and against repetition.
 //!
 //! The number of sampled tokens is the field `tokens` and correctness the field `correct` (true, false, or
-//! 0 to 1, right from 0.5 on); without them a response has no score. In rewards of a group, responses
+//! 0 to 1, right from 0.5 on unless a reward says otherwise); without them a response has no score. In rewards of a group, responses
 //! without them are left out, and the others are scored as if they were alone.
 
 pub mod kernels;
@@ -86,7 +86,9 @@ fn shortest(samples: &[Sample<'_>], params: &Params) -> Vec<Score> {
 
 fn band(samples: &[Sample<'_>], params: &Params) -> Vec<Score> {
     let (low, high, bonus) = (params.number("low"), params.number("high"), params.number("bonus"));
-    let facts = facts(samples);
+    let threshold = params.number("right");
+    let fact = |sample: &Sample<'_>| Ok((tokens(sample)?, correctness(sample)? > threshold));
+    let facts: Vec<_> = samples.iter().map(fact).collect();
     let right = facts.iter().flatten().filter(|(_, correct)| *correct).count();
     let paid = right >= params.count("min_correct");
     each(facts, |length, correct| if paid && correct && (low..=high).contains(&length) { bonus } else { 0.0 })
@@ -146,7 +148,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
     row(
         "length_cosine",
         "a right answer is worth more when short, a wrong one when long, along half a cosine",
-        "arXiv 2502.03373; the length is clamped at the limit, and wrong answers stay wrong (VLM-R1's are overwritten)",
+        "arXiv 2502.03373, whose code cuts 16 tokens before the limit; the length is clamped, wrong answers stay wrong (VLM-R1's are overwritten)",
         None,
         &[
             ParamInfo::number("right_short", -100.0, 100.0, 1.0, "a right answer of no tokens"),
@@ -184,7 +186,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
     row(
         "length_l1_max",
         "correctness times a factor that falls with length, 0 to 1",
-        "L1 (arXiv 2503.04697), LCPO-Max; ReVisual-R1 with alpha 0.005",
+        "L1 (arXiv 2503.04697), LCPO-Max as in the paper; its code counts half of alpha; ReVisual-R1 with alpha 0.005",
         Some((0.0, 1.0)),
         &[TARGET, ALPHA, ParamInfo::number("delta", 0.0, 1.0, 0.5, "the factor at the length asked for")],
         Scorer::Sample(l1_max),
@@ -211,13 +213,14 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
     row(
         "length_band",
         "a bonus for right answers whose length lies in a band, if enough of the group are right",
-        "Video-R1 (arXiv 2503.21776), length reward",
+        "Video-R1 (arXiv 2503.21776), length reward; the same as video_length_window but for min_correct",
         None,
         &[
             ParamInfo::number("low", 0.0, LIMIT, 320.0, "fewest tokens"),
             ParamInfo::number("high", 0.0, LIMIT, 512.0, "most tokens"),
             ParamInfo::number("bonus", 0.0, 100.0, 0.2, "the bonus"),
             ParamInfo::number("min_correct", 0.0, 1000.0, 2.0, "right answers that the group must have"),
+            ParamInfo::number("right", 0.0, 1.0, 0.1, "`correct` above this is right"),
         ],
         Scorer::Group(band),
     ),

@@ -277,7 +277,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[RewardInfo {
         ParamInfo::choice(
             "where",
             &["auto", "boxed", "answer", "whole"],
-            "what is the answer: found by marks, the last box, the answer block, or all of the text",
+            "what is the answer: found by marks, in prose the last number; the last box; the answer block, whole; or all of the text",
         ),
         ParamInfo::choice(
             "percent",

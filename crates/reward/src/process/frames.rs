@@ -16,7 +16,7 @@ pub(crate) const INFO: RewardInfo = RewardInfo {
     name: "frame_spotlight",
     family: "process",
     doc: "correctness, plus bonuses for looking up times and choosing frames; 0 when a rule is broken",
-    source: "FrameThinker, arXiv 2509.24304; its bonuses here are for right answers only",
+    source: "FrameThinker, arXiv 2509.24304, as in its code; a second lookup does not replace one that was not followed up",
     gold: "",
     range: Some((0.0, 3.0)),
     params: &[
@@ -87,16 +87,18 @@ fn last_two(text: &str) -> Option<(u64, u64)> {
     Some((first, second))
 }
 
-/// Do the actions keep the rules? No interval twice, none reversed or of `frames` frames or fewer, each
-/// as it was thought; after each time lookup the next action chooses an interval that holds the frame it
+/// Do the actions keep the rules? No interval twice or one frame narrower at both ends, nor the whole video of
+/// `total` frames, where that is known; none reversed or of `frames` frames or fewer, each as it was thought; after each time lookup the next action chooses an interval that holds the frame it
 /// returned (`returned`, in order); an answer comes last, and once.
-pub fn keeps_rules(actions: &[Action], returned: &[u64], frames: u64) -> bool {
-    let mut seen = BTreeSet::new();
+pub fn keeps_rules(actions: &[Action], returned: &[u64], frames: u64, total: Option<u64>) -> bool {
+    let mut seen: BTreeSet<(u64, u64)> = total.map(|n| (0, n.saturating_sub(1))).into_iter().collect();
     let mut returned = returned.iter();
     for (at, action) in actions.iter().enumerate() {
         let kept = match action {
             Action::Choose { range, thought } => {
-                seen.insert(*range) && range.1.saturating_sub(range.0) > frames && *thought == Some(*range)
+                let fresh = seen.insert(*range);
+                seen.insert((range.0 + 1, range.1.saturating_sub(1)));
+                fresh && range.1.saturating_sub(range.0) > frames && *thought == Some(*range)
             }
             Action::Time => match (returned.next(), actions.get(at + 1)) {
                 (Some(frame), Some(Action::Choose { range, .. })) => (range.0..=range.1).contains(frame),
@@ -112,7 +114,7 @@ pub fn keeps_rules(actions: &[Action], returned: &[u64], frames: u64) -> bool {
 }
 
 /// Reads the fields `correct`, `timed` (does the question name a time?) and `returned_frames` (what the
-/// lookups of times gave, in order; `[]` for none).
+/// lookups of times gave, in order; `[]` for none); and, where it is there, `total_frames` of the video.
 fn score(sample: &Sample<'_>, params: &Params) -> Score {
     let (correct, timed) = match (share(sample, "correct"), flag(sample, "timed")) {
         (Ok(correct), Ok(timed)) => (correct, timed),
@@ -123,9 +125,13 @@ fn score(sample: &Sample<'_>, params: &Params) -> Score {
     let frames =
         returned.as_array().and_then(|list| list.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>());
     let Some(returned) = frames else { return bad_field("returned_frames", "a list of whole numbers") };
+    let total = match sample.fields.get("total_frames").map(Value::as_u64) {
+        Some(None) => return bad_field("total_frames", "a whole number"),
+        known => known.flatten(),
+    };
     let Some(actions) = actions(sample.response.text()) else { return Score::Ok(0.0) };
     let asked = actions.contains(&Action::Time);
-    if !keeps_rules(&actions, &returned, params.count("frames") as u64) {
+    if !keeps_rules(&actions, &returned, params.count("frames") as u64, total) {
         return Score::Ok(0.0);
     }
     let chose = actions.iter().any(|a| matches!(a, Action::Choose { .. }));
@@ -146,7 +152,7 @@ mod tests {
     const END: &str = "<think>so</think><action>output answer: B</action>";
 
     fn kept(text: &str, returned: &[u64]) -> bool {
-        actions(text).is_some_and(|a| keeps_rules(&a, returned, 8))
+        actions(text).is_some_and(|a| keeps_rules(&a, returned, 8, None))
     }
 
     #[test]
@@ -157,6 +163,10 @@ mod tests {
         assert!(!kept(&format!("{ask}{}{END}", choose(70, 80)), &[65]), "the frame is outside");
         assert!(!kept(&format!("{ask}{END}"), &[65]), "no interval after the lookup");
         assert!(!kept(&format!("{0}{0}{END}", choose(0, 100)), &[]), "twice the same");
+        assert!(!kept(&format!("{}{}{END}", choose(0, 100), choose(1, 99)), &[]), "almost the same");
+        assert!(kept(&format!("{}{}{END}", choose(0, 100), choose(2, 98)), &[]));
+        let whole = actions(&format!("{}{END}", choose(0, 99))).unwrap();
+        assert!(!keeps_rules(&whole, &[], 8, Some(100)), "nothing is chosen");
         assert!(!kept(&format!("{}{END}", choose(0, 8)), &[]), "too narrow");
         assert!(!kept(&format!("{}{END}", choose(100, 0)), &[]), "reversed");
         let other = "<think>look at 5 to 50</think><action>choose frames between 0 and 100</action>";

@@ -11,13 +11,19 @@ pub(crate) const INFO: RewardInfo = RewardInfo {
     name: "reflection",
     family: "process",
     doc: "two answers around one <reflection>: what the second makes of the first",
-    source: "SRPO, arXiv 2506.01713; it pays 1 for wrong-right and 0.75 for right-right, which teaches to be wrong first",
+    source: "SRPO, arXiv 2506.01713; its 1 for wrong-right and 0.75 for right-right teach to be wrong first; its verl code never pays wrong-right",
     gold: "the right answer, a text or number; not read where the fields first_correct and second_correct are there",
     range: Some((-1.0, 1.0)),
     params: &[
         ParamInfo::number("wrong_right", -1.0, 1.0, 1.0, "a mistake mended"),
         ParamInfo::number("right_right", -1.0, 1.0, 1.0, "right and kept; 0.75 in SRPO"),
-        ParamInfo::number("right_wrong", -1.0, 1.0, -0.25, "right and spoilt; 0.25 in SRPO's paper"),
+        ParamInfo::number(
+            "right_wrong",
+            -1.0,
+            1.0,
+            -0.25,
+            "right and spoilt; 0.25 in SRPO's paper and OpenRLHF code",
+        ),
         ParamInfo::number(
             "wrong_wrong",
             -1.0,

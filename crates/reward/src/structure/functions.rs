@@ -1,6 +1,6 @@
 //! Lists of functions `func(object, value)`, each worth what it gets right.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use eyas_core::Score;
 
@@ -16,12 +16,18 @@ pub(crate) const INFO: RewardInfo = RewardInfo {
     name: "functions",
     family: "structure",
     doc: "func(object, value) lists: 1, 1/2 or 1/4 a function, over the longer list, times the share of distinct ones",
-    source: "Reason-RFT, arXiv 2503.20752; matched for the best sum, and an empty list is 0 instead of a crash",
+    source: "Reason-RFT, arXiv 2503.20752; matched for the best sum, copies count as in the truth, an empty list is no crash",
     gold: "list of texts like change_size(cube, small), or one text of several",
-    range: Some((0.0, 1.0)),
+    range: Some((-1.0, 1.0)),
     params: &[
-        ParamInfo::number("half", 0.0, 1.0, 0.5, "worth of the function with its object or its value"),
-        ParamInfo::number("name", 0.0, 1.0, 0.25, "worth of the function alone"),
+        ParamInfo::number(
+            "half",
+            -1.0,
+            1.0,
+            0.5,
+            "worth of the function with its object or its value; -0.25 in the penalty form",
+        ),
+        ParamInfo::number("name", -1.0, 1.0, 0.25, "worth of the function alone; -0.5 in the penalty form"),
     ],
     score: Scorer::Sample(score),
 };
@@ -41,21 +47,39 @@ pub fn similarity(said: &Call, gold: &Call, half: f64, name: f64) -> f64 {
     }
 }
 
-/// The best sum of a one-to-one matching over the length of the longer list, times the share of distinct
-/// calls in `said`. 1 for two empty lists; 0 for one.
+/// The worth of the best one-to-one matching over the length of the longer list, times the share of `said` that
+/// is no copy. Calls that `gold` does not have as often are copies and only cost that share. The matching is the
+/// best by the worths 1, 1/2 and 1/4, so that worths below 0 are paid too. 1 for two empty lists; 0 for one.
 pub fn accuracy(said: &[Call], gold: &[Call], half: f64, name: f64) -> f64 {
     let longer = said.len().max(gold.len());
     if said.is_empty() || gold.is_empty() {
         return f64::from(longer == 0);
     }
-    let gain = |i: usize, j: usize| match (said.get(i), gold.get(j)) {
+    let kept = without_copies(said, gold);
+    let worth = |i: usize, j: usize, half: f64, name: f64| match (kept.get(i), gold.get(j)) {
         (Some(s), Some(g)) => similarity(s, g, half, name),
         _ => 0.0,
     };
-    let pairs = assign(said.len(), gold.len(), gain);
-    let sum: f64 = pairs.iter().enumerate().filter_map(|(i, j)| j.map(|j| gain(i, j))).sum();
-    let distinct = said.iter().map(|c| (&c.name, &c.args)).collect::<BTreeSet<_>>().len();
-    sum / longer as f64 * (distinct as f64 / said.len() as f64)
+    let pairs = assign(kept.len(), gold.len(), |i, j| worth(i, j, 0.5, 0.25));
+    let sum: f64 = pairs.iter().enumerate().filter_map(|(i, j)| j.map(|j| worth(i, j, half, name))).sum();
+    sum / kept.len().max(gold.len()) as f64 * (kept.len() as f64 / said.len() as f64)
+}
+
+/// The calls of `said`, each as often as `gold` has it and at least once.
+fn without_copies<'a>(said: &'a [Call], gold: &[Call]) -> Vec<&'a Call> {
+    let mut left: BTreeMap<(&String, &Vec<String>), usize> = BTreeMap::new();
+    for call in gold {
+        *left.entry((&call.name, &call.args)).or_default() += 1;
+    }
+    let mut kept = Vec::new();
+    for call in said {
+        let left = left.entry((&call.name, &call.args)).or_insert(1);
+        if *left > 0 {
+            *left -= 1;
+            kept.push(call);
+        }
+    }
+    kept
 }
 
 fn score(sample: &Sample<'_>, params: &Params) -> Score {
@@ -90,6 +114,11 @@ mod tests {
         assert_eq!(value("", ""), 1.0);
         assert_eq!(value("size(cube, small)", ""), 0.0);
         assert_eq!(value("size(cube, small), size(cube, small)", gold), 0.25, "half of it is a copy");
+        assert_eq!(value("f(a, 1), f(a, 1), f(a, 1)", "f(a, 1)"), 1.0 / 3.0, "copies cost once");
+        assert_eq!(value("f(a, 1), f(a, 1)", "f(a, 1), f(a, 1)"), 1.0, "asked for twice");
+        let (said, gold) = ("f(a, 1), g(b, 2)", "f(a, 1), g(c, 3)");
+        let penal = accuracy(&calls::parse(said).unwrap(), &calls::parse(gold).unwrap(), -0.25, -0.5);
+        assert_eq!(penal, 0.25, "1 - 0.5 over two");
     }
 
     #[test]

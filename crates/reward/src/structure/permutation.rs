@@ -18,7 +18,7 @@ pub(crate) const INFO: RewardInfo = RewardInfo {
     name: "permutation",
     family: "structure",
     doc: "the ids in the right order; an answer that is no permutation of them earns nothing",
-    source: "Jigsaw-R1 (patches, connections), ENACT (pairs); Jigsaw-R1 does not check for a permutation",
+    source: "Jigsaw-R1 (patches, connections), which does not check for a permutation; ENACT aligns changes of scenes, not pairs",
     gold: "list of distinct ids, or list of the rows of a grid",
     range: Some((0.0, 1.0)),
     params: &[

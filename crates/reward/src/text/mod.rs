@@ -28,6 +28,13 @@ const SMOOTHING: ParamInfo = ParamInfo::choice(
     "for orders without a match: one added from order 2 on, a tenth of a match, or score 0",
 );
 
+/// As [`SMOOTHING`], with another default.
+const EPSILON: ParamInfo = ParamInfo::choice(
+    "smoothing",
+    &["epsilon", "add_one", "none"],
+    "for orders without a match: a tenth of a match, one added from order 2 on, or score 0",
+);
+
 /// The answer as these rewards read it: `None` when it is missing, blank or too long.
 pub(crate) fn answer<'a>(sample: &Sample<'a>) -> Option<&'a str> {
     sample.answer().filter(|text| !text.is_empty() && text.len() <= MAX_TEXT)
@@ -161,8 +168,8 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
     row(
         "bleu_rouge",
         "the mean of BLEU-4 and ROUGE-L",
-        "SATORI-R1 (arXiv 2505.19094); smoothing stated",
-        &[SMOOTHING],
+        "SATORI-R1 (arXiv 2505.19094), smoothed as there; words of any script, no stemming",
+        &[EPSILON],
         bleu_rouge,
     ),
     row(

@@ -66,12 +66,22 @@ fn single(sample: &Sample<'_>, params: &Params) -> Result<f64, Score> {
         _ => read.items.first(),
     };
     let value = picked.map_or(0.0, |s| tiou(*s, gold));
+    if params.text("form") == "ends" {
+        let length = duration.ok_or_else(|| missing("duration"))?;
+        return Ok(picked.map_or(0.0, |s| value * ends(*s, gold, length)));
+    }
     let hits = [0.3, 0.5, 0.7].iter().filter(|t| value >= **t).count() as f64;
     Ok(match params.text("form") {
         "hit" => f64::from(u8::from(value >= params.number("threshold"))),
         "mean_hits" => hits / 3.0,
         _ => value,
     })
+}
+
+/// How near both ends are to those of `gold`: the product of 1 less the distance over the length of the video.
+fn ends(said: Span, gold: Span, length: f64) -> f64 {
+    let near = |a: f64, b: f64| (1.0 - (a - b).abs() / length).max(0.0);
+    near(said.start(), gold.start()) * near(said.end(), gold.end())
 }
 
 fn cover(sample: &Sample<'_>, score: impl Fn(Cover) -> f64) -> Result<f64, Score> {
@@ -164,14 +174,14 @@ const TIOU: RewardInfo = RewardInfo {
     name: "tiou",
     family: "time",
     doc: "temporal IoU of the stretch in the answer; 0 without one",
-    source: "Time-R1 and Temporal-R1, defined when nothing overlaps; R@0.3/0.5/0.7 of Charades-STA",
+    source: "Temporal-R1, Time-R1 (form `ends`), defined when nothing overlaps; R@0.3/0.5/0.7 of Charades-STA",
     gold: "[start, end] in seconds",
     range: Some((0.0, 1.0)),
     params: &[
         ParamInfo::choice(
             "form",
-            &["iou", "hit", "mean_hits"],
-            "IoU, 1 from the threshold, or share of 0.3, 0.5, 0.7 reached",
+            &["iou", "hit", "mean_hits", "ends"],
+            "IoU; 1 from the threshold; share of 0.3, 0.5, 0.7 reached; Time-R1's IoU times how near both ends are, over `duration`",
         ),
         ParamInfo::number("threshold", 0.0, 1.0, 0.5, "the least IoU of a hit"),
         ParamInfo::choice(
@@ -220,7 +230,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
     RewardInfo {
         name: "order",
         doc: "how much of the order is right; an answer that is no permutation earns the least",
-        source: "ENACT (exact, pairwise), Kendall's tau; Jigsaw-R1 pays answers with repeated items",
+        source: "ENACT (exact; its pairwise accuracy aligns changes of scenes), Kendall's tau; Jigsaw-R1 pays repeated items",
         gold: "the items in the right order, texts or numbers, each once",
         range: Some((-1.0, 1.0)),
         params: &[ParamInfo::choice(

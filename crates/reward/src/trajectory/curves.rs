@@ -49,22 +49,27 @@ fn table<T: Copy>(
 
 /// VLA-R1's orientation-sensitive Fréchet distance: each pair of points costs their distance, 0.25 of the
 /// angle between their directions and 0.10 of the logarithm of the ratio of their step lengths (at most
-/// ln 10). The direction of a point is that of the step that leaves it, for the last point of the step
-/// that reaches it. A step of no length has no direction: it agrees with another of no length and is
-/// opposed to all others.
+/// ln 10, which its code assumes for the bound but does not see to). The step of a point is the one that leaves
+/// it, for the last point the one that reaches it. Its direction is the mean of the directions in which it is
+/// reached and left; where these are opposed, the one in which it is reached. A step of no length has no
+/// direction: it agrees with another of no length and is opposed to all others.
 pub fn oriented_frechet(a: &[[f64; 2]], b: &[[f64; 2]]) -> Option<f64> {
     let (steps_a, steps_b) = (steps(a), steps(b));
     frechet_by(a, b, |p, q| {
         let (s, t) = (steps_a[p], steps_b[q]);
-        let (length_s, length_t) = (s[0].hypot(s[1]), t[0].hypot(t[1]));
-        let (angle, ratio) = match (length_s > 0.0, length_t > 0.0) {
-            (true, true) => {
-                let cross = s[0] * t[1] - s[1] * t[0];
-                let dot = s[0] * t[0] + s[1] * t[1];
-                (cross.abs().atan2(dot), (length_s / length_t).ln().abs().min(LN_10))
+        let angle = match (s.direction, t.direction) {
+            (Some(u), Some(v)) => {
+                let cross = u[0] * v[1] - u[1] * v[0];
+                let dot = u[0] * v[0] + u[1] * v[1];
+                cross.abs().atan2(dot)
             }
-            (false, false) => (0.0, 0.0),
-            _ => (PI, LN_10),
+            (None, None) => 0.0,
+            _ => PI,
+        };
+        let ratio = match (s.length > 0.0, t.length > 0.0) {
+            (true, true) => (s.length / t.length).ln().abs().min(LN_10),
+            (false, false) => 0.0,
+            _ => LN_10,
         };
         distance(a[p], b[q]) + 0.25 * angle + 0.10 * ratio
     })
@@ -75,14 +80,37 @@ pub fn oriented_frechet_bound() -> f64 {
     SQRT_2 + 0.25 * PI + 0.10 * LN_10
 }
 
+/// What belongs to a point of a curve.
+#[derive(Clone, Copy)]
+struct Step {
+    /// Length of the step that leaves the point, or reaches the last one.
+    length: f64,
+    /// Of length 1; `None` where the curve stands still.
+    direction: Option<[f64; 2]>,
+}
+
+/// Sums of directions shorter than this are none: the curve turns back.
+const TURNS_BACK: f64 = 1e-12;
+
+fn unit([x, y]: [f64; 2]) -> Option<[f64; 2]> {
+    let length = x.hypot(y);
+    (length > TURNS_BACK).then(|| [x / length, y / length])
+}
+
 /// The step that belongs to each point.
-fn steps(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
-    let mut steps: Vec<[f64; 2]> =
-        points.windows(2).map(|w| [w[1][0] - w[0][0], w[1][1] - w[0][1]]).collect();
-    if !points.is_empty() {
-        steps.push(steps.last().copied().unwrap_or([0.0, 0.0]));
-    }
-    steps
+fn steps(points: &[[f64; 2]]) -> Vec<Step> {
+    let moves: Vec<[f64; 2]> = points.windows(2).map(|w| [w[1][0] - w[0][0], w[1][1] - w[0][1]]).collect();
+    let step = |i: usize| {
+        let reached = i.checked_sub(1).and_then(|i| moves.get(i)).copied();
+        let left = moves.get(i).copied();
+        let [x, y] = left.or(reached).unwrap_or_default();
+        let direction = match (reached.and_then(unit), left.and_then(unit)) {
+            (Some(u), Some(v)) => unit([u[0] + v[0], u[1] + v[1]]).or(Some(u)),
+            (u, v) => u.or(v),
+        };
+        Step { length: x.hypot(y), direction }
+    };
+    (0..points.len()).map(step).collect()
 }
 
 #[cfg(test)]
@@ -107,6 +135,14 @@ mod tests {
         // A turn of 90° at the same place and twice the length.
         let turn = oriented_frechet(&[[0.0, 0.0], [1.0, 0.0]], &[[0.0, 0.0], [0.0, 2.0]]).unwrap();
         assert!((turn - (5f64.sqrt() + 0.125 * PI + 0.1 * 2f64.ln())).abs() < 1e-12);
+        // In the corner the direction is half way between the two steps.
+        let corner = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]];
+        let straight = [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]];
+        let bent = oriented_frechet(&straight, &corner).unwrap();
+        assert!((bent - (2f64.sqrt() + 0.125 * PI)).abs() < 1e-12, "the ends: 90° and √2 apart");
+        assert_eq!(steps(&corner)[1].direction.map(|d| (d[0] - d[1]).abs() < 1e-12), Some(true));
+        let turn_back = [[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]];
+        assert_eq!(steps(&turn_back)[1].direction, Some([1.0, 0.0]));
     }
 
     proptest! {

@@ -138,6 +138,39 @@ pub(super) fn meta_action(sample: &Sample<'_>, params: &Params) -> Score {
     }))
 }
 
+/// The weight of a meta-action in the code of AlphaDrive.
+fn code_weight(word: &str) -> f64 {
+    match word {
+        "accelerate" => 0.9,
+        "keep" | "straight" => 0.8,
+        _ => 1.0,
+    }
+}
+
+/// One axis in the code's form: F1 times the mean weight of what is planned, plus `most` when no other plan has any
+/// of its actions, else less `most`.
+fn code_axis(said: &Actions, stray: usize, gold: &Actions, others: &[&Actions], most: f64) -> f64 {
+    let planned = said.len() + stray;
+    let weight = said.iter().map(|w| code_weight(w)).sum::<f64>() / planned.max(1) as f64;
+    let own = !said.is_empty() && others.iter().all(|other| other.is_disjoint(said));
+    f1(said, stray, gold) * weight + if own { most } else { -most }
+}
+
+/// The mean of both axes in the code's form; `most` below 0 where the format is not kept, so that keeping it never
+/// costs.
+fn by_code(sample: &Sample<'_>, plans: &[Plan], own: usize, most: f64) -> Result<f64, Score> {
+    let (speed, path) = (axis(sample.gold, "speed", &SPEED)?, axis(sample.gold, "path", &PATH)?);
+    let Some(plan) = plans.get(own).filter(|_| sample.response.well_formed(&["think", "answer"])) else {
+        return Ok(-most);
+    };
+    let others = || plans.iter().enumerate().filter(|(i, _)| *i != own).map(|(_, p)| p);
+    let speeds: Vec<&Actions> = others().map(|p| &p.speed).collect();
+    let paths: Vec<&Actions> = others().map(|p| &p.path).collect();
+    let speed = code_axis(&plan.speed, plan.stray, &speed.actions, &speeds, most);
+    let path = code_axis(&plan.path, plan.stray, &path.actions, &paths, most);
+    Ok((speed + path) / 2.0)
+}
+
 /// `1 - most × (share of the other plans that are the same)`.
 pub fn diversity(same: usize, others: usize, most: f64) -> f64 {
     if others == 0 { 1.0 } else { 1.0 - most * (same as f64 / others as f64) }
@@ -147,6 +180,9 @@ pub fn diversity(same: usize, others: usize, most: f64) -> f64 {
 pub(super) fn alphadrive(samples: &[Sample<'_>], params: &Params) -> Vec<Score> {
     let plans: Vec<Plan> = samples.iter().map(|s| plan(s.answer().unwrap_or(""))).collect();
     let one = |(i, sample): (usize, &Sample<'_>)| {
+        if params.text("form") == "code" {
+            return by_code(sample, &plans, i, params.number("most"));
+        }
         let Some(own) = plans.get(i) else { return Err(missing("plan")) };
         let [speed, path] = quality(sample, own)?;
         if !sample.response.well_formed(&["think", "answer"]) {
@@ -206,6 +242,9 @@ mod tests {
     #[test]
     fn terms_by_hand() {
         assert_eq!(f1(&set(&SPEED), 0, &set(&["stop"])), 0.4);
+        let (stop, keep) = (set(&["stop"]), set(&["keep"]));
+        assert!((code_axis(&keep, 0, &keep, &[&stop], 0.4) - 1.2).abs() < 1e-12);
+        assert!((code_axis(&keep, 0, &stop, &[&keep], 0.4) + 0.4).abs() < 1e-12);
         assert_eq!((diversity(3, 3, 0.2), diversity(0, 3, 0.2), diversity(0, 0, 0.2)), (0.8, 1.0, 1.0));
         assert_eq!((pdm(1.0, 1.0, 1.0, 1.0, 1.0), pdm(0.0, 1.0, 1.0, 1.0, 1.0)), (1.0, 0.0));
         assert!((pdm(1.0, 1.0, 0.6, 1.0, 0.5) - 0.75).abs() < 1e-12);

@@ -90,7 +90,7 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
     RewardInfo {
         name: "vla_r1_trajectory",
         doc: "1 less the Fréchet distance that also weighs direction and step length",
-        source: "VLA-R1 (OSDFD over its bound); steps of no length have a stated cost",
+        source: "VLA-R1 (OSDFD over its bound) without its format term; steps of no length cost, where its code ignores their angle",
         params: &[FRAME, GOLD_FRAME],
         score: Scorer::Sample(|s, p| settle(vla_r1(s, p))),
         ..DTW
@@ -106,17 +106,31 @@ pub(crate) const REWARDS: &[RewardInfo] = &[
     },
     RewardInfo {
         name: "alphadrive",
-        doc: "meta-action F1 × weight × diversity within the group; 0 without the format",
-        source: "AlphaDrive's four terms; the format is <think> then <answer>, read from the parse",
+        doc: "meta-action F1 × weight × diversity within the group; 0, in the form `code` -most, without the format",
+        source: "AlphaDrive's four terms: they multiply in the paper, its code adds diversity, by the order of the group",
         gold: "{speed, path, weights}: words or lists of words; weights from 0 to 1 by word, 1 when absent",
-        params: &[ParamInfo::number("most", 0.0, 1.0, 0.2, "what a plan loses when all others are the same")],
+        range: Some((-1.0, 2.0)),
+        params: &[
+            ParamInfo::choice(
+                "form",
+                &["paper", "code"],
+                "the product, or F1 × weight ± `most` with the code's weights",
+            ),
+            ParamInfo::number(
+                "most",
+                0.0,
+                1.0,
+                0.2,
+                "what a plan loses when all others are the same; 0.4 in the code, lost or won",
+            ),
+        ],
         score: Scorer::Group(driving::alphadrive),
         ..DTW
     },
     RewardInfo {
         name: "pdm",
         doc: "the planner's score: safety terms multiply, progress, time to collision and comfort add up",
-        source: "NAVSIM's PDMS (AutoVLA); fields no_collision, drivable, progress, time_to_collision, comfort",
+        source: "NAVSIM's PDMS of version 1 (AutoVLA; version 2 has more terms); fields no_collision, drivable, progress, time_to_collision, comfort",
         gold: "",
         params: &[],
         score: Scorer::Sample(|s, _| driving::pdm_score(s)),
