@@ -87,6 +87,7 @@ pub(super) trait HostOps: Backend {
         op: OpRef,
     ) -> FloatTensor<Self>;
     /// Seven inputs.
+    #[allow(clippy::too_many_arguments, reason = "the dispatching macro takes no arrays")]
     fn host_op7(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
