@@ -4,12 +4,8 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use common::{command, done, eyas, folder, metrics, model, refused};
+use common::{done, episodes, eyas, folder, hash, metrics, model, refused, signal, start, wait_for_steps};
 use serde_json::Value;
 
 const BASE: &str = r#"
@@ -46,12 +42,6 @@ kind = "scripted"
 rules = [{ contains = "v", say = "8" }, { contains = "k", say = "4" }]
 otherwise = "1"
 "#;
-
-/// The episodes of a step.
-fn episodes(run: &Path, step: usize) -> Vec<Value> {
-    let text = fs::read_to_string(run.join(format!("episodes/step-{step:06}.jsonl"))).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 /// Name and score of the rewards of an episode.
 fn scores(episode: &Value) -> Vec<(String, Value)> {
@@ -205,26 +195,13 @@ fn a_run_with_a_judge_that_is_killed_goes_on_to_the_same_end() {
     fs::write(dir.join("r.toml"), format!("{text}\n[checkpoint]\nevery = 2\n")).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     let run = dir.join("pieces");
-    let mut child = command(&dir, &["train", "r.toml", "--run", "pieces"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    let logged = || fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
-    while logged() < 3 {
-        assert!(begun.elapsed() < Duration::from_secs(300) && child.try_wait().unwrap().is_none());
-        sleep(Duration::from_millis(5));
-    }
-    assert!(Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap().success());
+    let mut child = start(&dir, &["train", "r.toml", "--run", "pieces"]);
+    assert!(wait_for_steps(&mut child, &run, 3));
+    signal(&child, "KILL");
     child.wait().unwrap();
     let before = fs::read_to_string(run.join("judges/critic.jsonl")).unwrap();
     done(&dir, &["train", "--resume", "pieces"]);
     assert_eq!(metrics(&dir.join("whole")), metrics(&run));
-    let hash = |run: &Path| {
-        let summary = fs::read_to_string(run.join("summary.json")).unwrap();
-        serde_json::from_str::<Value>(&summary).unwrap()["weights_hash"].clone()
-    };
     assert_eq!(hash(&dir.join("whole")), hash(&run));
     // Nothing was asked twice: the verdicts of the first process are still there, and each is there once.
     let after = fs::read_to_string(run.join("judges/critic.jsonl")).unwrap();

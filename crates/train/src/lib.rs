@@ -38,4 +38,4 @@ pub use rl::{advantages, run_rl};
 pub use run_dir::{Metrics, RunDir, RunDirError};
 pub use sft::{demonstrations, run_sft};
 pub use state::StageState;
-pub use step::{StageRun, StepReport, run_stage, stage_seed};
+pub use step::{StageRun, StepReport, observation, run_stage, stage_seed};
