@@ -295,6 +295,8 @@ mod http {
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread::sleep;
+    use std::time::Duration;
 
     fn body(stream: &mut TcpStream) -> Option<Value> {
         let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);

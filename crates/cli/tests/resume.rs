@@ -118,6 +118,35 @@ fn one_process_trains_in_a_directory() {
     child.wait().unwrap();
 }
 
+#[test]
+fn a_process_that_was_killed_before_its_run_began_is_in_nobodys_way() {
+    let dir = folder("resume-unbegun");
+    let recipe = REMEMBERING.split("\n[[stage]]").take(2).collect::<Vec<_>>().join("\n[[stage]]");
+    fs::write(dir.join("r.toml"), format!("{recipe}[eval]\nepisodes = 1\n")).unwrap();
+    for name in ["bare", "made"] {
+        fs::create_dir_all(dir.join(name)).unwrap();
+        fs::write(dir.join(name).join(".lock"), "").unwrap();
+    }
+    fs::create_dir_all(dir.join("made/episodes/images")).unwrap();
+    fs::create_dir_all(dir.join("made/checkpoints")).unwrap();
+    fs::write(dir.join("made/metrics.jsonl"), "").unwrap();
+    fs::write(dir.join("made/origin.json"), "{").unwrap();
+    refused(
+        &dir,
+        &["train", "--resume", "made"],
+        "error: cannot read made/recipe.toml: No such file or directory (os error 2)\n\
+         hint: no step was begun there; begin with `eyas train RECIPE --run made`",
+    );
+    let short = ["--set", "stage.sft.steps=1"];
+    done(&dir, &[&["train", "r.toml", "--run", "bare"], &short[..]].concat());
+    done(&dir, &[&["train", "r.toml", "--run", "made", "--overwrite"], &short[..]].concat());
+    assert_eq!(hash(&dir.join("bare")), hash(&dir.join("made")));
+    // The same files with something of a run among them.
+    fs::remove_file(dir.join("made/recipe.toml")).unwrap();
+    let error = common::eyas(&dir, &["train", "r.toml", "--run", "made"]).err;
+    assert!(error.contains("exists and is not empty"), "{error}");
+}
+
 /// The recipe without its second stage, and a step that takes a while.
 fn long_steps() -> String {
     let first = REMEMBERING.split("\n[[stage]]").take(2).collect::<Vec<_>>().join("\n[[stage]]");
@@ -225,15 +254,7 @@ fn a_run_survives_kills_at_random_moments() {
         let run = dir.join(&name);
         let mut here = 0;
         loop {
-            if !run.join("recipe.toml").is_file() && run.exists() {
-                // Killed before it was a run.
-                fs::remove_dir_all(&run).unwrap();
-            }
-            let args = match run.exists() {
-                true => ["train", "--resume", &name].to_vec(),
-                false => ["train", "r.toml", "--run", &name].to_vec(),
-            };
-            let mut child = start(&dir, &args);
+            let mut child = start(&dir, &train_args(&dir, "r.toml", &name));
             let last = kills + here == wanted;
             let life = Duration::from_secs_f64(0.5 * length * rng.unit());
             let born = Instant::now();
