@@ -179,7 +179,7 @@ impl<'a> Replay<'a> {
         // What judges said then is in the run; nobody else is asked who has not answered before.
         let mut judges = Judges::default();
         if let Some(recipe) = recipes.of(at.done) {
-            judges = Judges::open(&recipe.judges)?;
+            judges = Judges::open(&recipe.judges, &interrupt)?;
             judges.recall(&run.path)?;
         }
         loop {

@@ -44,7 +44,7 @@ pub(crate) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
         }
     };
     // Before anything is written, so that a judge who cannot be asked costs nothing.
-    let mut judges = Judges::open(&recipe.judges)?;
+    let mut judges = Judges::open(&recipe.judges, &signals.interrupt)?;
     let (run, _lock) = match (&found.position, held) {
         (Some(position), Some(held)) => (RunDir::reopen(path, &position.metrics)?, held),
         (_, held) => {
