@@ -34,7 +34,7 @@ pub use judges::{Judges, Snapshot};
 pub use mixture::{allot, starts};
 pub use optim::{adamw, micro_batches};
 pub use preference::run_preference;
-pub use rl::{advantages, run_rl};
+pub use rl::{GroupAdvantages, advantages, run_rl};
 pub use run_dir::{Metrics, RunDir, RunDirError};
 pub use sft::{demonstrations, run_sft};
 pub use state::StageState;

@@ -8,6 +8,9 @@ use super::update::input;
 use crate::TrainError;
 use crate::recipe::RlStage;
 
+/// Of the members of a group, the advantage of each token.
+pub type GroupAdvantages = Vec<Vec<f32>>;
+
 /// The advantage of each token of each member of each group of a step, as the stage gave them; 0 for tokens that
 /// were not sampled, and for members without a score. A group that dynamic sampling has left out has none: it took
 /// no part when groups were compared.
@@ -20,7 +23,7 @@ use crate::recipe::RlStage;
 pub fn advantages(
     groups: &[Group],
     stage: &RlStage,
-) -> Result<Option<Vec<Option<Vec<Vec<f32>>>>>, TrainError> {
+) -> Result<Option<Vec<Option<GroupAdvantages>>>, TrainError> {
     if stage.value.is_some() {
         return Ok(None);
     }

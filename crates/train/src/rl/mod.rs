@@ -13,7 +13,7 @@ mod value;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use advantages::advantages;
+pub use advantages::{GroupAdvantages, advantages};
 use collect::{Collected, Play, collect};
 use control::{adapt, prepare};
 use eyas_core::{Episode, Group, Interrupt, Seed};
