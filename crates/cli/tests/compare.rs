@@ -72,10 +72,7 @@ fn runs_are_made_once_and_compared() {
     let command = ["compare", "one.toml", "two.toml", "--seeds", "2", "--out", "out"];
     let with = |more: &[&'static str]| [&command[..], more].concat();
     let out = dir.join("out");
-    let hash = |run: &str| -> Value {
-        let text = fs::read_to_string(out.join(run).join("summary.json")).unwrap();
-        serde_json::from_str::<Value>(&text).unwrap()["weights_hash"].clone()
-    };
+    let hash = |run: &str| common::hash(&out.join(run));
 
     let nothing = done(&dir, &with(&["--minutes", "0"]));
     assert!(made(&nothing.err).is_empty() && nothing.out.contains("0 of 4 runs"), "{nothing:?}");

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{done, eyas, folder, metrics};
+use common::{done, episodes, eyas, folder, numbers, shipped_model};
 use serde_json::{Map, Value};
 
 const RECIPE: &str = r#"
@@ -43,13 +43,35 @@ id = "counting"
 
 /// The lines of metrics of a run of the recipe with more at its end.
 fn run(dir: &Path, name: &str, more: &str) -> Vec<Map<String, Value>> {
-    fs::write(dir.join(format!("{name}.toml")), format!("{RECIPE}{more}")).unwrap();
-    done(dir, &["train", &format!("{name}.toml"), "--run", name]);
-    metrics(&dir.join(name))
+    common::run(dir, name, &format!("{RECIPE}{more}"))
 }
 
-fn numbers(lines: &[Map<String, Value>], key: &str) -> Vec<f64> {
-    lines.iter().map(|l| l[key].as_f64().unwrap_or_else(|| panic!("{key} in {l:?}"))).collect()
+/// The same with the shipped tiny model, which solves some of the lakes: three groups of four.
+fn solving(dir: &Path, name: &str, more: &str) -> Vec<Map<String, Value>> {
+    let recipe = format!(
+        "[model]\npath = {:?}\n[eval]\nepisodes = 1\n[[stage]]\nkind = \"rl\"\nsteps = 3\n\
+         env = [{{ id = \"frozen-lake\" }}]\nreward = [{{ name = \"game\" }}]\noptim = {{ lr = 1e-5 }}\n\
+         [stage.rollout]\ngroups = 3\ngroup_size = 4\nmax_tokens = 96\nmax_context = 900\n{more}",
+        shipped_model()
+    );
+    common::run(dir, name, &recipe)
+}
+
+/// The groups of four that a step has played.
+fn played(dir: &Path, name: &str, step: usize) -> Vec<Vec<Value>> {
+    episodes(&dir.join(name), step).chunks(4).map(<[Value]>::to_vec).collect()
+}
+
+fn reward(episode: &Value) -> f64 {
+    episode["scores"][0]["score"]["ok"].as_f64().unwrap()
+}
+
+fn won(episode: &Value) -> bool {
+    episode["outcome"] == "success"
+}
+
+fn differ(group: &[Value], of: impl Fn(&Value) -> f64) -> bool {
+    group.iter().any(|episode| of(episode) != of(&group[0]))
 }
 
 #[test]
@@ -67,19 +89,64 @@ fn groups_that_teach_nothing_are_replaced_and_the_step_goes_on_without_any() {
     assert_eq!(numbers(&lines, "training/filter_groups/trained"), [0.0; 3]);
     assert_eq!(numbers(&lines, "training/filter_groups/short_steps"), [1.0, 2.0, 3.0]);
     assert_eq!(numbers(&lines, "updates"), [0.0; 3]);
-    let episodes = fs::read_to_string(dir.join("refill/episodes/step-000001.jsonl")).unwrap();
-    assert_eq!(episodes.lines().count(), 24, "all that was played is kept");
+    assert_eq!(episodes(&dir.join("refill"), 1).len(), 24, "all that was played is kept");
 }
 
 #[test]
 fn the_groups_that_spread_most_are_trained_on() {
     let dir = folder("draw-variance");
-    let lines = run(&dir, "variance", "[stage.dynamic_sampling]\nkind = \"variance\"\nfactor = 1.5\n");
+    let sampling = "[stage.dynamic_sampling]\nkind = \"variance\"\nfactor = 2.0\n";
+    let lines = solving(&dir, "variance", sampling);
     assert_eq!(numbers(&lines, "training/filter_groups/sampled"), [6.0; 3]);
-    assert!(numbers(&lines, "training/filter_groups/trained").iter().all(|n| *n <= 4.0));
+    // Groups whose rewards differ, at most as many as are wanted.
+    let useful: Vec<usize> = (0..3)
+        .map(|step| played(&dir, "variance", step).iter().filter(|g| differ(g, reward)).count())
+        .collect();
+    println!("{useful:?} of 6 groups have rewards that differ");
+    let wanted: Vec<f64> = useful.iter().map(|n| (*n).min(3) as f64).collect();
+    assert_eq!(numbers(&lines, "training/filter_groups/trained"), wanted);
+    // Those that were left out have no advantage.
+    for (step, trained) in wanted.iter().enumerate() {
+        let listed = ["inspect", "variance", "--step", &step.to_string()];
+        let rows = done(&dir, &[&listed[..], &["--json"]].concat()).json();
+        let rows = rows.as_array().unwrap();
+        let with =
+            rows.chunks(4).filter(|group| group.iter().all(|row| row["advantage"].is_number())).count();
+        let without =
+            rows.chunks(4).filter(|group| group.iter().all(|row| row["advantage"].is_null())).count();
+        assert_eq!((with as f64, without), (*trained, 6 - with), "step {step}: {rows:?}");
+        let said = format!("Dynamic sampling chose {with} of 6 groups");
+        assert!(done(&dir, &listed).out.contains(&said), "step {step}");
+    }
+    // Both are to be seen: more than are wanted, and groups that teach nothing.
+    assert!(useful.iter().any(|n| *n > 3) && useful.iter().any(|n| *n < 6), "{useful:?}");
+
     let lines = run(&dir, "expand", "[stage.dynamic_sampling]\nkind = \"expand\"\nrate = 1.0\nmax = 2.0\n");
     // Without a success the share of useful groups is 0: at once twice as many.
     assert_eq!(numbers(&lines, "training/filter_groups/sampled"), [4.0, 8.0, 8.0]);
+}
+
+#[test]
+fn a_step_samples_until_it_has_enough_groups_with_both_ends() {
+    let dir = folder("draw-success");
+    let sampling = "[stage.dynamic_sampling]\nkind = \"refill\"\nmax_rounds = 3\nby = \"success\"\n";
+    let lines = solving(&dir, "refill", sampling);
+    let mut refilled = 0;
+    for (step, line) in lines.iter().enumerate() {
+        let number = |key: &str| line[&format!("training/filter_groups/{key}")].as_f64().unwrap() as usize;
+        let mixed: Vec<bool> =
+            played(&dir, "refill", step).iter().map(|g| differ(g, |e| f64::from(u8::from(won(e))))).collect();
+        println!("step {step}: {mixed:?} in {} rounds", number("rounds"));
+        let useful = mixed.iter().filter(|mixed| **mixed).count();
+        assert_eq!(number("sampled"), mixed.len());
+        assert_eq!(number("trained"), useful.min(3), "step {step}");
+        // Another round only while there are too few.
+        let first = mixed[..3].iter().filter(|mixed| **mixed).count();
+        assert_eq!(number("rounds") == 1, first == 3, "step {step}");
+        assert!(useful >= 3 || number("rounds") == 3, "step {step}");
+        refilled += usize::from(number("rounds") > 1);
+    }
+    assert!(refilled > 0, "some step has to sample again");
 }
 
 #[test]
@@ -133,13 +200,8 @@ by = { kind = "fixed", value = 0.5 }
     assert_eq!(numbers(&lines, "control/temperature"), [0.5; 3]);
     // The shortest episodes have one turn, whose response is cut at the limit.
     assert_eq!(numbers(&lines, "completions/min_length"), [4.0, 8.0, 8.0]);
-    let episodes = |step: usize| {
-        fs::read_to_string(dir.join(format!("control/episodes/step-{step:06}.jsonl")))
-            .unwrap()
-            .lines()
-            .count()
-    };
-    assert_eq!([episodes(0), episodes(1), episodes(2)], [12, 8, 8]);
+    let played = |step| episodes(&dir.join("control"), step).len();
+    assert_eq!([played(0), played(1), played(2)], [12, 8, 8]);
 }
 
 #[test]

@@ -3,13 +3,13 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{command, done, eyas, folder, metrics};
+use common::{done, episodes, eyas, folder, hash, metrics, shipped_model, start, train_args};
 use serde_json::Value;
 
 const SFT: &str = r#"
@@ -35,11 +35,6 @@ every = 2
 
 fn lines(path: &Path) -> Vec<String> {
     fs::read_to_string(path).unwrap().lines().map(str::to_string).collect()
-}
-
-fn hash(run: &Path) -> Value {
-    let text = fs::read_to_string(run.join("summary.json")).unwrap();
-    serde_json::from_str::<Value>(&text).unwrap()["weights_hash"].clone()
 }
 
 fn sum(run: &Path, key: &str) -> f64 {
@@ -82,15 +77,11 @@ fn a_run_that_goes_back_can_be_killed_and_resumed_to_the_same_bytes() {
     let run = dir.join("pieces");
     let mut kills = 0;
     for n in 0..6 {
-        let args = match run.join("recipe.toml").is_file() {
-            true => vec!["train", "--resume", "pieces", "--threads", "1"],
-            false => vec!["train", "r.toml", "--run", "pieces", "--threads", "1"],
-        };
-        let mut child = command(&dir, &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let args = train_args(&dir, "r.toml", "pieces");
+        let mut child = start(&dir, &[&args[..], &["--threads", "1"]].concat());
         let steps = 2 * n + 1;
         while child.try_wait().unwrap().is_none() {
-            let logged = fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |t| t.lines().count());
-            if logged >= steps || run.join(format!("rollback-{}.jsonl", n + 1)).is_file() {
+            if common::logged(&run) >= steps || run.join(format!("rollback-{}.jsonl", n + 1)).is_file() {
                 child.kill().unwrap();
                 kills += 1;
                 break;
@@ -105,6 +96,52 @@ fn a_run_that_goes_back_can_be_killed_and_resumed_to_the_same_bytes() {
     }
     assert_eq!(hash(&whole), hash(&run));
     assert_eq!(metrics(&whole), metrics(&run));
+}
+
+#[test]
+fn a_curriculum_keeps_its_start_states_when_a_run_goes_back() {
+    let dir = folder("guard-curriculum");
+    let recipe = format!(
+        r#"
+seed = 3
+[model]
+path = {:?}
+[[stage]]
+kind = "rl"
+steps = 8
+env = [{{ id = "frozen-lake" }}]
+reward = [{{ name = "game" }}]
+optim = {{ lr = 1e-6 }}
+curriculum = {{ rule = {{ kind = "uniform" }}, starts = 2 }}
+[stage.rollout]
+groups = 2
+group_size = 4
+max_tokens = 48
+max_context = 900
+[eval]
+episodes = 1
+[checkpoint]
+every = 1
+[guard]
+max_z = 0.2
+window = 8
+min_count = 2
+max_skips = 1
+max_rollbacks = 1000
+"#,
+        shipped_model()
+    );
+    common::run(&dir, "run", &recipe);
+    let run = dir.join("run");
+    let backs = metrics(&run).last().unwrap()["guard/rollbacks"].as_f64().unwrap();
+    assert!(backs >= 1.0, "{backs}");
+    // Both states are played in every step.
+    let starts = |step: usize| -> BTreeSet<u64> {
+        episodes(&run, step).iter().map(|e| e["seed"].as_u64().unwrap()).collect()
+    };
+    let first = starts(0);
+    assert_eq!(first.len(), 2);
+    (1..8).for_each(|step| assert_eq!(starts(step), first, "step {step}"));
 }
 
 #[test]

@@ -4,12 +4,8 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use common::{command, done, eyas, folder, metrics, model, refused};
+use common::{done, episodes, eyas, folder, hash, metrics, model, refused, signal, start, wait_for_steps};
 use serde_json::Value;
 
 const BASE: &str = r#"
@@ -46,12 +42,6 @@ kind = "scripted"
 rules = [{ contains = "v", say = "8" }, { contains = "k", say = "4" }]
 otherwise = "1"
 "#;
-
-/// The episodes of a step.
-fn episodes(run: &Path, step: usize) -> Vec<Value> {
-    let text = fs::read_to_string(run.join(format!("episodes/step-{step:06}.jsonl"))).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 /// Name and score of the rewards of an episode.
 fn scores(episode: &Value) -> Vec<(String, Value)> {
@@ -205,26 +195,13 @@ fn a_run_with_a_judge_that_is_killed_goes_on_to_the_same_end() {
     fs::write(dir.join("r.toml"), format!("{text}\n[checkpoint]\nevery = 2\n")).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     let run = dir.join("pieces");
-    let mut child = command(&dir, &["train", "r.toml", "--run", "pieces"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    let logged = || fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
-    while logged() < 3 {
-        assert!(begun.elapsed() < Duration::from_secs(300) && child.try_wait().unwrap().is_none());
-        sleep(Duration::from_millis(5));
-    }
-    assert!(Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap().success());
+    let mut child = start(&dir, &["train", "r.toml", "--run", "pieces"]);
+    assert!(wait_for_steps(&mut child, &run, 3));
+    signal(&child, "KILL");
     child.wait().unwrap();
     let before = fs::read_to_string(run.join("judges/critic.jsonl")).unwrap();
     done(&dir, &["train", "--resume", "pieces"]);
     assert_eq!(metrics(&dir.join("whole")), metrics(&run));
-    let hash = |run: &Path| {
-        let summary = fs::read_to_string(run.join("summary.json")).unwrap();
-        serde_json::from_str::<Value>(&summary).unwrap()["weights_hash"].clone()
-    };
     assert_eq!(hash(&dir.join("whole")), hash(&run));
     // Nothing was asked twice: the verdicts of the first process are still there, and each is there once.
     let after = fs::read_to_string(run.join("judges/critic.jsonl")).unwrap();
@@ -318,6 +295,8 @@ mod http {
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread::sleep;
+    use std::time::{Duration, Instant};
 
     fn body(stream: &mut TcpStream) -> Option<Value> {
         let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
@@ -337,8 +316,18 @@ mod http {
         }
     }
 
-    /// An endpoint that gives 7 of 10; every third answer is a fault: nonsense, a refusal, silence.
-    fn serve(faults: bool) -> (String, Arc<AtomicUsize>) {
+    /// What is wrong with an endpoint.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Wrong {
+        Nothing,
+        /// Every third answer: nonsense, a refusal, silence.
+        Thirds,
+        /// From the ninth to the twentieth question it thinks for a minute.
+        Slow,
+    }
+
+    /// An endpoint that gives 7 of 10. Also how often it was asked.
+    fn serve(wrong: Wrong) -> (String, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let count = Arc::new(AtomicUsize::new(0));
@@ -353,10 +342,11 @@ mod http {
                     let text = content.as_str().unwrap().trim_end();
                     let word = text.lines().last().unwrap().trim_end_matches(": N").to_string();
                     let mut message = serde_json::json!({"content": format!("Fine.\n{word}: 7")});
-                    match (faults, n % 3, n) {
-                        (true, 2, 2) => return sleep(Duration::from_secs(5)),
-                        (true, 2, n) if n % 2 == 0 => message["refusal"] = "I must not".into(),
-                        (true, 2, _) => message["content"] = "score: 10".into(),
+                    match (wrong, n % 3, n) {
+                        (Wrong::Thirds, 2, 2) => return sleep(Duration::from_secs(5)),
+                        (Wrong::Thirds, 2, n) if n % 2 == 0 => message["refusal"] = "I must not".into(),
+                        (Wrong::Thirds, 2, _) => message["content"] = "score: 10".into(),
+                        (Wrong::Slow, _, 8..20) => sleep(Duration::from_secs(60)),
                         _ => {}
                     }
                     let choice =
@@ -383,7 +373,7 @@ mod http {
     #[test]
     fn an_endpoint_judges_and_is_asked_once() {
         let dir = folder("endpoint");
-        let (url, count) = serve(false);
+        let (url, count) = serve(Wrong::Nothing);
         fs::write(dir.join("r.toml"), judged(&endpoint(&url), "reference = false")).unwrap();
         done(&dir, &["train", "r.toml", "--run", "a"]);
         let lines = metrics(&dir.join("a"));
@@ -399,7 +389,7 @@ mod http {
     #[test]
     fn faults_of_the_endpoint_are_reasons_and_no_zeros() {
         let dir = folder("faults");
-        let (url, _) = serve(true);
+        let (url, _) = serve(Wrong::Thirds);
         fs::write(dir.join("r.toml"), judged(&endpoint(&url), "reference = false")).unwrap();
         done(&dir, &["train", "r.toml", "--run", "a"]);
         let run = dir.join("a");
@@ -412,5 +402,40 @@ mod http {
         }
         let failed: f64 = metrics(&run).iter().map(|line| line["judge/failed"].as_f64().unwrap()).sum();
         assert!(failed >= 3.0, "{failed}");
+    }
+
+    #[test]
+    fn a_signal_does_not_wait_for_a_judge_who_thinks() {
+        let dir = folder("slow");
+        let recipe = |url: &str| {
+            let patient = endpoint(url).replace("timeout_ms = 1500", "timeout_ms = 120000\nparallel = 2");
+            judged(&patient.replace("cache = \"verdicts.jsonl\"\n", ""), "reference = false")
+        };
+        let (url, _) = serve(Wrong::Nothing);
+        fs::write(dir.join("whole.toml"), recipe(&url)).unwrap();
+        done(&dir, &["train", "whole.toml", "--run", "whole"]);
+
+        let (url, count) = serve(Wrong::Slow);
+        fs::write(dir.join("r.toml"), recipe(&url)).unwrap();
+        let run = dir.join("pieces");
+        let mut child = start(&dir, &["train", "r.toml", "--run", "pieces"]);
+        assert!(wait_for_steps(&mut child, &run, 1));
+        // Six questions of the first step, two of the second, and two that nobody answers.
+        while count.load(Ordering::Relaxed) < 10 {
+            assert!(child.try_wait().unwrap().is_none());
+            sleep(Duration::from_millis(5));
+        }
+        signal(&child, "TERM");
+        let begun = Instant::now();
+        assert_eq!(child.wait().unwrap().code(), Some(143));
+        let took = begun.elapsed();
+        println!("stopped after {took:?}");
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert_eq!((count.load(Ordering::Relaxed), metrics(&run).len()), (10, 1), "no further question");
+        assert!(run.join("checkpoints/step-00000001/manifest.json").is_file());
+        // Once it has thought, it answers again.
+        count.store(20, Ordering::Relaxed);
+        done(&dir, &["train", "--resume", "pieces"]);
+        assert_eq!((hash(&run), metrics(&run)), (hash(&dir.join("whole")), metrics(&dir.join("whole"))));
     }
 }

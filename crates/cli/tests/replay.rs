@@ -6,6 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use common::recipes::{REMEMBERING, ROUTED};
 use common::{done, eyas, folder, model, refused};
 use serde_json::{Value, json};
 
@@ -211,6 +212,59 @@ fn steps_before_and_after_a_resumption_come_out_again() {
         "{ran:?}"
     );
     assert!(!run.join("checkpoints").exists(), "nothing is written");
+}
+
+/// Makes steps of a run again from the checkpoints it kept, and then all steps in one go from the beginning.
+fn comes_out_again(dir: &Path, run: &str, steps: &[usize]) {
+    for step in steps {
+        let found = done(dir, &["replay", run, "--step", &step.to_string(), "--json"]).json();
+        assert_eq!((&found["same"], &found["step"]), (&json!(true), &json!(step)), "{found}");
+        assert_eq!((&found["earlier"], &found["notes"]), (&json!([]), &json!([])), "{found}");
+        assert_ne!(found["from"], 0, "from a checkpoint");
+    }
+    fs::remove_dir_all(dir.join(run).join("checkpoints")).unwrap();
+    let last = common::logged(&dir.join(run)) - 1;
+    let found = done(dir, &["replay", run, "--step", &last.to_string(), "--json"]).json();
+    // `earlier`: the steps on the way whose metrics differ.
+    assert_eq!((&found["same"], &found["from"], &found["earlier"]), (&json!(true), &json!(0), &json!([])));
+}
+
+#[test]
+fn what_a_stage_remembers_is_there_again() {
+    let dir = folder("replay-remembering");
+    let recipe = REMEMBERING.replace("every = 2\n", "every = 2\nkeep_every = 2\n");
+    // Once for the reference, once for checkpoints; keep_every belongs to the latter.
+    let recipe = recipe.replacen("every = 2\nkeep_every = 2\n", "every = 2\n", 1);
+    common::run(&dir, "run", &recipe);
+    comes_out_again(&dir, "run", &[5, 8]);
+}
+
+#[test]
+fn stages_that_are_entered_again_come_out_again() {
+    let dir = folder("replay-routed");
+    let recipe = ROUTED.replace("every = 1\n", "every = 1\nkeep_every = 1\n");
+    common::run(&dir, "run", &recipe);
+    comes_out_again(&dir, "run", &[2, 3, 5]);
+
+    // A stage that leads to itself: longer responses from anew, and groups of another size.
+    let itself = recipe.replace("to = \"sft\"\n", "to = \"rl\"\n").replace(
+        "[stage.loss]\nkl",
+        "[[stage.context]]\nsteps = 1\nmax_tokens = 4\ngroup = 3\n\
+         [[stage.context]]\nsteps = 1\nmax_tokens = 8\ngroup = 2\n[stage.loss]\nkl",
+    );
+    let itself =
+        itself.replace("evaluations = 1 }", "evaluations = 2 }").replace("steps = 2\n", "steps = 3\n");
+    let lines = common::run(&dir, "itself", &itself);
+    let stages: Vec<&str> = lines.iter().map(|line| line["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ["sft", "sft", "rl", "rl", "rl", "rl", "rl"]);
+    let sizes: Vec<usize> = (2..7).map(|step| common::episodes(&dir.join("itself"), step).len()).collect();
+    assert_eq!(sizes, [6, 4, 6, 4, 6]);
+    let groups = done(&dir, &["inspect", "itself", "--step", "4", "--json"]).json();
+    let groups: Vec<u64> = groups.as_array().unwrap().iter().map(|e| e["group"].as_u64().unwrap()).collect();
+    assert_eq!(groups, [0, 0, 0, 1, 1, 1]);
+    let found = done(&dir, &["replay", "itself", "--step", "5", "--json"]).json();
+    assert_eq!((&found["stage_step"], &found["same"]), (&json!(1), &json!(true)), "{found}");
+    comes_out_again(&dir, "itself", &[4]);
 }
 
 #[test]

@@ -5,114 +5,15 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::{command, done, folder, metrics, refused};
+use common::recipes::REMEMBERING;
+use common::{
+    command, done, folder, hash, metrics, refused, signal, start, summary, train_args, wait_for_steps,
+};
 use eyas_core::Seed;
-use serde_json::Value;
-
-/// Both kinds of stage, a reference that is a running mean, two updates a step, a mixture; and all that a stage
-/// remembers: a curriculum, dynamic sampling, a coefficient that follows a metric.
-const RECIPE: &str = r#"
-seed = 3
-
-[model]
-preset = "tiny"
-vocab_size = 500
-
-[[stage]]
-kind = "sft"
-steps = 4
-batch_size = 4
-[[stage.env]]
-id = "2048"
-[[stage.env]]
-id = "frozen-lake"
-[stage.optim]
-lr = 1e-3
-schedule = "cosine"
-
-[[stage]]
-kind = "rl"
-steps = 5
-[[stage.env]]
-id = "2048"
-[[stage.env]]
-id = "frozen-lake"
-[stage.rollout]
-groups = 2
-group_size = 3
-max_tokens = 24
-max_context = 400
-[[stage.reward]]
-name = "format"
-[[stage.reward]]
-name = "game"
-[stage.loss]
-kl = { coef = 0.1 }
-[stage.reference]
-kind = "ema"
-decay = 0.5
-every = 2
-[stage.off_policy]
-demonstrations = 1
-[stage.curriculum]
-rule = { kind = "pass_variance" }
-starts = 3
-score = "score"
-[stage.dynamic_sampling]
-kind = "refill"
-max_rounds = 2
-[[stage.control]]
-of = "kl"
-by = { kind = "adaptive_kl", initial = 0.1, target = 1e-4, horizon = 10 }
-[stage.optim]
-lr = 1e-3
-minibatches = 2
-
-[eval]
-episodes = 2
-
-[checkpoint]
-every = 2
-"#;
-
-fn start(dir: &Path, args: &[&str]) -> Child {
-    command(dir, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-/// Waits until the run has logged so many steps; false when it ended before.
-fn wait_for_steps(child: &mut Child, run: &Path, steps: usize) -> bool {
-    let begun = Instant::now();
-    loop {
-        let logged = fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
-        if logged >= steps {
-            return true;
-        }
-        if child.try_wait().unwrap().is_some() {
-            return false;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(300), "{logged} of {steps} steps");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
-    assert!(status.unwrap().success());
-}
-
-/// The summary, without what the clock and the machine say.
-fn summary(run: &Path) -> Value {
-    let mut summary: Value =
-        serde_json::from_str(&fs::read_to_string(run.join("summary.json")).unwrap()).unwrap();
-    for key in ["seconds", "peak_memory_bytes", "recipe"] {
-        summary[key] = Value::Null;
-    }
-    summary
-}
 
 fn assert_same(whole: &Path, pieces: &Path) {
     assert_eq!(summary(whole), summary(pieces));
@@ -127,17 +28,14 @@ fn assert_same(whole: &Path, pieces: &Path) {
 #[test]
 fn a_run_that_is_killed_again_and_again_ends_as_one_that_was_not() {
     let dir = folder("resume-kill");
-    fs::write(dir.join("r.toml"), RECIPE).unwrap();
+    fs::write(dir.join("r.toml"), REMEMBERING).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole", "--threads", "2"]);
     let run = dir.join("pieces");
     let mut kills = 0;
     for (n, steps) in [1, 3, 5, 6, 8, 9].into_iter().enumerate() {
         let threads = if n % 2 == 0 { "1" } else { "2" };
-        let args = match run.join("recipe.toml").is_file() {
-            true => vec!["train", "--resume", "pieces", "--threads", threads],
-            false => vec!["train", "r.toml", "--run", "pieces", "--threads", threads],
-        };
-        let mut child = start(&dir, &args);
+        let args = train_args(&dir, "r.toml", "pieces");
+        let mut child = start(&dir, &[&args[..], &["--threads", threads]].concat());
         if wait_for_steps(&mut child, &run, steps) && child.try_wait().unwrap().is_none() {
             signal(&child, "KILL");
             kills += 1;
@@ -153,15 +51,11 @@ fn a_run_that_is_killed_again_and_again_ends_as_one_that_was_not() {
 #[test]
 fn signals_end_a_run_with_a_checkpoint() {
     let dir = folder("resume-signal");
-    fs::write(dir.join("r.toml"), RECIPE).unwrap();
+    fs::write(dir.join("r.toml"), REMEMBERING).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     let run = dir.join("pieces");
     for (name, code, steps) in [("TERM", 143, 3), ("INT", 130, 7)] {
-        let args = match run.join("recipe.toml").is_file() {
-            true => vec!["train", "--resume", "pieces"],
-            false => vec!["train", "r.toml", "--run", "pieces"],
-        };
-        let mut child = start(&dir, &args);
+        let mut child = start(&dir, &train_args(&dir, "r.toml", "pieces"));
         assert!(wait_for_steps(&mut child, &run, steps));
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(code), "{name}");
@@ -176,7 +70,7 @@ fn signals_end_a_run_with_a_checkpoint() {
 #[test]
 fn a_broken_checkpoint_is_passed_over_and_another_recipe_refused() {
     let dir = folder("resume-broken");
-    fs::write(dir.join("r.toml"), RECIPE).unwrap();
+    fs::write(dir.join("r.toml"), REMEMBERING).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     let run = dir.join("pieces");
     let mut child = start(&dir, &["train", "r.toml", "--run", "pieces"]);
@@ -192,7 +86,7 @@ fn a_broken_checkpoint_is_passed_over_and_another_recipe_refused() {
     bytes[middle] ^= 1;
     fs::write(&state, bytes).unwrap();
 
-    fs::write(dir.join("other.toml"), RECIPE.replace("id = \"frozen-lake\"", "id = \"swap\"")).unwrap();
+    fs::write(dir.join("other.toml"), REMEMBERING.replace("id = \"frozen-lake\"", "id = \"swap\"")).unwrap();
     let error = common::eyas(&dir, &["train", "other.toml", "--resume", "pieces", "--allow", "id"]).err;
     assert!(error.contains("`stage.0.env.1.id`") && error.contains("cannot change"), "{error}");
     let lr = ["train", "r.toml", "--resume", "pieces", "--set", "stage.rl.optim.lr=2e-3"];
@@ -213,7 +107,7 @@ fn a_broken_checkpoint_is_passed_over_and_another_recipe_refused() {
 #[test]
 fn one_process_trains_in_a_directory() {
     let dir = folder("resume-lock");
-    fs::write(dir.join("r.toml"), RECIPE).unwrap();
+    fs::write(dir.join("r.toml"), REMEMBERING).unwrap();
     let mut child = start(&dir, &["train", "r.toml", "--run", "one"]);
     assert!(wait_for_steps(&mut child, &dir.join("one"), 1));
     for args in [&["train", "--resume", "one"][..], &["train", "r.toml", "--run", "one", "--overwrite"]] {
@@ -224,9 +118,38 @@ fn one_process_trains_in_a_directory() {
     child.wait().unwrap();
 }
 
+#[test]
+fn a_process_that_was_killed_before_its_run_began_is_in_nobodys_way() {
+    let dir = folder("resume-unbegun");
+    let recipe = REMEMBERING.split("\n[[stage]]").take(2).collect::<Vec<_>>().join("\n[[stage]]");
+    fs::write(dir.join("r.toml"), format!("{recipe}[eval]\nepisodes = 1\n")).unwrap();
+    for name in ["bare", "made"] {
+        fs::create_dir_all(dir.join(name)).unwrap();
+        fs::write(dir.join(name).join(".lock"), "").unwrap();
+    }
+    fs::create_dir_all(dir.join("made/episodes/images")).unwrap();
+    fs::create_dir_all(dir.join("made/checkpoints")).unwrap();
+    fs::write(dir.join("made/metrics.jsonl"), "").unwrap();
+    fs::write(dir.join("made/origin.json"), "{").unwrap();
+    refused(
+        &dir,
+        &["train", "--resume", "made"],
+        "error: cannot read made/recipe.toml: No such file or directory (os error 2)\n\
+         hint: no step was begun there; begin with `eyas train RECIPE --run made`",
+    );
+    let short = ["--set", "stage.sft.steps=1"];
+    done(&dir, &[&["train", "r.toml", "--run", "bare"], &short[..]].concat());
+    done(&dir, &[&["train", "r.toml", "--run", "made", "--overwrite"], &short[..]].concat());
+    assert_eq!(hash(&dir.join("bare")), hash(&dir.join("made")));
+    // The same files with something of a run among them.
+    fs::remove_file(dir.join("made/recipe.toml")).unwrap();
+    let error = common::eyas(&dir, &["train", "r.toml", "--run", "made"]).err;
+    assert!(error.contains("exists and is not empty"), "{error}");
+}
+
 /// The recipe without its second stage, and a step that takes a while.
 fn long_steps() -> String {
-    let first = RECIPE.split("\n[[stage]]").take(2).collect::<Vec<_>>().join("\n[[stage]]");
+    let first = REMEMBERING.split("\n[[stage]]").take(2).collect::<Vec<_>>().join("\n[[stage]]");
     let long = first.replace("batch_size = 4", "batch_size = 24").replace("steps = 4", "steps = 2");
     assert_ne!(long, first);
     format!("{long}micro_batch_tokens = 1000000\n[eval]\nepisodes = 2\n")
@@ -263,18 +186,14 @@ fn a_second_signal_ends_the_process_at_once() {
 #[test]
 fn an_evaluation_in_the_middle_of_a_stage_can_be_interrupted() {
     let dir = folder("resume-evaluation");
-    let recipe = RECIPE.replace("episodes = 2", "episodes = 24\nevery = 3\nbatch = 12");
+    let recipe = REMEMBERING.replace("episodes = 2", "episodes = 24\nevery = 3\nbatch = 12");
     fs::write(dir.join("r.toml"), recipe).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     let run = dir.join("pieces");
     // The third step of each stage is measured. The first signal comes somewhere about there; the second when the
     // step's episodes are written and its line is not, so while it is measured.
     for (name, code, steps, shown) in [("TERM", 143, 2, "before-2048"), ("INT", 130, 6, "step-000006")] {
-        let args = match run.join("recipe.toml").is_file() {
-            true => vec!["train", "--resume", "pieces"],
-            false => vec!["train", "r.toml", "--run", "pieces"],
-        };
-        let mut child = start(&dir, &args);
+        let mut child = start(&dir, &train_args(&dir, "r.toml", "pieces"));
         assert!(wait_for_steps(&mut child, &run, steps));
         while !run.join(format!("episodes/{shown}.jsonl")).is_file() {
             assert!(child.try_wait().unwrap().is_none());
@@ -298,7 +217,7 @@ fn an_evaluation_in_the_middle_of_a_stage_can_be_interrupted() {
 #[test]
 fn a_disk_that_is_full_costs_checkpoints_and_nothing_else() {
     let dir = folder("resume-full");
-    fs::write(dir.join("r.toml"), RECIPE).unwrap();
+    fs::write(dir.join("r.toml"), REMEMBERING).unwrap();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     // The state of a checkpoint (weights and two moments) no longer fits, the weights alone do.
     let weights = fs::metadata(dir.join("whole/checkpoints/final/model.safetensors")).unwrap().len();
@@ -324,7 +243,7 @@ fn a_disk_that_is_full_costs_checkpoints_and_nothing_else() {
 fn a_run_survives_kills_at_random_moments() {
     let wanted: usize = std::env::var("EYAS_KILLS").map_or(200, |n| n.parse().unwrap());
     let dir = folder("resume-kills");
-    fs::write(dir.join("r.toml"), RECIPE).unwrap();
+    fs::write(dir.join("r.toml"), REMEMBERING).unwrap();
     let begun = Instant::now();
     done(&dir, &["train", "r.toml", "--run", "whole"]);
     let length = begun.elapsed().as_secs_f64();
@@ -335,15 +254,7 @@ fn a_run_survives_kills_at_random_moments() {
         let run = dir.join(&name);
         let mut here = 0;
         loop {
-            if !run.join("recipe.toml").is_file() && run.exists() {
-                // Killed before it was a run.
-                fs::remove_dir_all(&run).unwrap();
-            }
-            let args = match run.exists() {
-                true => ["train", "--resume", &name].to_vec(),
-                false => ["train", "r.toml", "--run", &name].to_vec(),
-            };
-            let mut child = start(&dir, &args);
+            let mut child = start(&dir, &train_args(&dir, "r.toml", &name));
             let last = kills + here == wanted;
             let life = Duration::from_secs_f64(0.5 * length * rng.unit());
             let born = Instant::now();
@@ -364,7 +275,6 @@ fn a_run_survives_kills_at_random_moments() {
         }
         kills += here;
         trainings += 1;
-        let hash = |run: &Path| summary(run)["weights_hash"].clone();
         let same = hash(&dir.join("whole")) == hash(&run) && metrics(&dir.join("whole")) == metrics(&run);
         survived += if same { here } else { 0 };
         println!("{survived} of {kills} after {trainings} trainings, {:.0} s", begun.elapsed().as_secs_f64());

@@ -4,80 +4,19 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
-use common::{done, eyas, folder, metrics};
+use common::recipes::ROUTED;
+use common::{done, eyas, folder, metrics, numbers, run, shipped_model, summary};
 use serde_json::{Map, Value};
-
-/// The lines of metrics of a run of this recipe.
-fn run(dir: &Path, name: &str, recipe: &str) -> Vec<Map<String, Value>> {
-    fs::write(dir.join(format!("{name}.toml")), recipe).unwrap();
-    done(dir, &["train", &format!("{name}.toml"), "--run", name]);
-    metrics(&dir.join(name))
-}
-
-fn numbers(lines: &[Map<String, Value>], key: &str) -> Vec<f64> {
-    lines.iter().map(|l| l[key].as_f64().unwrap_or_else(|| panic!("{key} in {l:?}"))).collect()
-}
 
 fn stages(lines: &[Map<String, Value>]) -> Vec<&str> {
     lines.iter().map(|l| l["stage"].as_str().unwrap()).collect()
 }
 
-const TWO: &str = r#"
-max_steps = 7
-
-[model]
-preset = "tiny"
-vocab_size = 500
-
-[[stage]]
-kind = "sft"
-steps = 3
-batch_size = 2
-[[stage.env]]
-id = "counting"
-[stage.optim]
-lr = 1e-3
-
-[[stage]]
-kind = "rl"
-steps = 2
-[[stage.env]]
-id = "counting"
-[stage.rollout]
-groups = 2
-group_size = 2
-max_tokens = 8
-max_context = 300
-[[stage.reward]]
-name = "format"
-[stage.loss]
-kl = { coef = 0.1 }
-[stage.optim]
-lr = 1e-3
-
-[eval]
-episodes = 1
-
-[checkpoint]
-every = 1
-
-[[route]]
-from = "sft"
-to = "rl"
-when = { at_least = { metric = "loss", value = 0.0, evaluations = 2 } }
-
-[[route]]
-from = "rl"
-to = "sft"
-when = { at_most = { metric = "reward", value = 0.5, evaluations = 1 } }
-"#;
-
 #[test]
 fn stages_lead_to_each_other_by_what_is_measured_also_after_a_break() {
     let dir = folder("stages-routes");
-    let lines = run(&dir, "whole", TWO);
+    let lines = run(&dir, "whole", ROUTED);
     // The cold start is over after two losses; the other stage goes back as long as nothing is right.
     assert_eq!(stages(&lines), ["sft", "sft", "rl", "sft", "sft", "rl", "sft"]);
     assert_ne!(lines[0]["loss"], lines[3]["loss"]);
@@ -88,7 +27,7 @@ fn stages_lead_to_each_other_by_what_is_measured_also_after_a_break() {
     // Cut at every step in turn: what a checkpoint between two stages says is enough to go on.
     for cut in 1..7usize {
         let name = format!("cut{cut}");
-        let short = TWO.replace("max_steps = 7", &format!("max_steps = {cut}"));
+        let short = ROUTED.replace("max_steps = 7", &format!("max_steps = {cut}"));
         fs::write(dir.join("short.toml"), short).unwrap();
         done(&dir, &["train", "short.toml", "--run", &name]);
         // As if it had been cut there: the recipe of the whole run, and no end yet.
@@ -103,9 +42,12 @@ fn stages_lead_to_each_other_by_what_is_measured_also_after_a_break() {
 fn routes_that_lead_nowhere_or_never_end_are_refused() {
     let dir = folder("stages-refused");
     for (recipe, message) in [
-        (TWO.replace("max_steps = 7", ""), "`route.1.to`: leads back, so the run might never end"),
-        (TWO.replace("to = \"rl\"", "to = \"rlhf\""), "`route.0.to`: no stage \"rlhf\"; there are sft, rl"),
-        (TWO.replace("evaluations = 2", "evaluations = 0"), "condition.evaluations"),
+        (ROUTED.replace("max_steps = 7", ""), "`route.1.to`: leads back, so the run might never end"),
+        (
+            ROUTED.replace("to = \"rl\"", "to = \"rlhf\""),
+            "`route.0.to`: no stage \"rlhf\"; there are sft, rl",
+        ),
+        (ROUTED.replace("evaluations = 2", "evaluations = 0"), "condition.evaluations"),
     ] {
         fs::write(dir.join("r.toml"), recipe).unwrap();
         let ran = eyas(&dir, &["train", "r.toml"]);
@@ -113,13 +55,9 @@ fn routes_that_lead_nowhere_or_never_end_are_refused() {
     }
 }
 
-/// The shipped tiny model, which solves some of the lakes.
+/// A recipe of one stage for the shipped tiny model, which solves some of the lakes.
 fn trained(stage: &str) -> String {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/eyas-tiny");
-    format!(
-        "[model]\npath = {:?}\n[eval]\nepisodes = 1\n[[stage]]\n{stage}",
-        model.canonicalize().unwrap().display().to_string()
-    )
+    format!("[model]\npath = {:?}\n[eval]\nepisodes = 1\n[[stage]]\n{stage}", shipped_model())
 }
 
 #[test]
@@ -136,6 +74,10 @@ fn own_successes_and_demonstrations_by_pass_rate() {
     let sum = |lines: &[Map<String, Value>], keys: [&str; 2]| -> Vec<f64> {
         (0..lines.len()).map(|i| keys.iter().map(|k| numbers(lines, k)[i]).sum()).collect()
     };
+    // What was sampled counts, whether it was learnt from or not.
+    let sampled: f64 = numbers(&all, "sampled_tokens").iter().sum();
+    assert_eq!(summary(&dir.join("all"))["tokens_sampled"].as_f64(), Some(sampled));
+    assert!(sampled > 36.0, "more than a token of each attempt: {sampled}");
     // Every start gives one episode, an own one or a demonstration.
     assert_eq!(sum(&all, ["attempts/own", "attempts/demonstrated"]), [6.0; 2]);
     assert!(numbers(&all, "attempts/own").iter().all(|n| *n > 0.0), "{all:?}");

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eyas_core::{Episode, Interrupt};
-use eyas_data::stage::{Observation, Position};
+use eyas_data::stage::Position;
 use eyas_model::{Policy, Vlm};
 use eyas_store::{Checkpoint, Checkpoints, Disk, StoreError};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::checkpoint::{CheckpointError, progress_of, restore, state_of_stage};
 use crate::difference::{Difference, metrics_differences};
 use crate::run_dir::Metrics;
-use crate::step::{StageRun, StepReport, run_stage, stage_seed};
+use crate::step::{StageRun, StepReport, observation, run_stage, stage_seed};
 use crate::stored::{Recipes, StoredError, StoredRun};
 use crate::{Guard, GuardState, Judges, StageState, TrainError, configure, open_model};
 
@@ -179,7 +179,7 @@ impl<'a> Replay<'a> {
         // What judges said then is in the run; nobody else is asked who has not answered before.
         let mut judges = Judges::default();
         if let Some(recipe) = recipes.of(at.done) {
-            judges = Judges::open(&recipe.judges)?;
+            judges = Judges::open(&recipe.judges, &interrupt)?;
             judges.recall(&run.path)?;
         }
         loop {
@@ -225,9 +225,7 @@ impl<'a> Replay<'a> {
                 at.done += 1;
                 at.guard = guard.state().clone();
                 // The stored line has what was measured beside the step, which routes may look at.
-                let line = line.unwrap_or(metrics);
-                let numbers = line.iter().filter_map(|(k, v)| Some((k.clone(), v.as_f64()?))).collect();
-                let next = graph.next(&at.graph, &Observation { steps: 1, metrics: numbers })?;
+                let next = graph.next(&at.graph, &observation(line.unwrap_or(metrics)))?;
                 moved = next.moves > at.graph.moves;
                 at.graph = next;
                 let again = stored(at.done).and_then(|line| line.get("guard/rollbacks")?.as_f64());

@@ -70,15 +70,17 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Checks that [`RunDir::create`] may use the directory; gives whether an earlier run is in it.
+    /// Checks that [`RunDir::create`] may use the directory; gives whether something is in it that will be removed:
+    /// an earlier run, or what is left of a process that ended before it had begun one ([`RunDir::is_unbegun`]).
     ///
     /// # Errors
-    /// [`RunDirError::Exists`] when it holds something and `overwrite` is off; [`RunDirError::NotARun`] when
+    /// [`RunDirError::Exists`] when it holds something else and `overwrite` is off; [`RunDirError::NotARun`] when
     /// it is on, but what it holds is no run.
     pub fn check(path: &Path, overwrite: bool) -> Result<bool, RunDirError> {
         let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         let path_buf = || path.to_path_buf();
         match occupied {
+            true if Self::is_unbegun(path) => Ok(true),
             true if !overwrite => Err(RunDirError::Exists { path: path_buf() }),
             // Only a directory that looks like a run is ever removed.
             true if !path.join("recipe.toml").is_file() => Err(RunDirError::NotARun { path: path_buf() }),
@@ -86,7 +88,29 @@ impl RunDir {
         }
     }
 
-    /// Makes the directory and its folders. With `overwrite`, what an earlier run left is removed first.
+    /// Whether the directory holds what [`RunDir::create`] makes and nothing else: no recipe, no step, no episode.
+    /// A process that is killed there has not begun its run. False where there is no directory.
+    pub fn is_unbegun(path: &Path) -> bool {
+        let empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        let unbegun = |entry: fs::DirEntry| {
+            let (path, is) = (entry.path(), entry.file_type());
+            let is_dir = is.as_ref().is_ok_and(fs::FileType::is_dir);
+            match entry.file_name().to_str() {
+                Some("episodes") => {
+                    let only_images = |e: fs::DirEntry| e.file_name() == "images" && empty(&e.path());
+                    is_dir && fs::read_dir(&path).is_ok_and(|e| e.flatten().all(only_images))
+                }
+                Some("checkpoints") => is_dir && empty(&path),
+                Some("metrics.jsonl") => entry.metadata().is_ok_and(|m| m.is_file() && m.len() == 0),
+                // Written before the recipe, or while it was.
+                Some(".lock" | "origin.json" | ".origin.json.part" | ".recipe.toml.part") => !is_dir,
+                _ => false,
+            }
+        };
+        fs::read_dir(path).is_ok_and(|entries| entries.flatten().all(unbegun))
+    }
+
+    /// Makes the directory and its folders. What [`RunDir::check`] found there is removed first.
     ///
     /// # Errors
     /// As [`RunDir::check`], and [`RunDirError::Write`].
@@ -198,6 +222,43 @@ mod tests {
             "not a run: never removed"
         );
         assert_eq!(fs::read_to_string(path.join("thesis.txt")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn what_is_left_of_a_run_that_never_began_is_no_obstacle() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run");
+        assert!(!RunDir::is_unbegun(&path), "there is nothing");
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join(".lock"), "4711").unwrap();
+        assert!(RunDir::check(&path, false).unwrap());
+        // Killed after each thing that is made before the recipe.
+        for overwrite in [false, true] {
+            drop(RunDir::create(&path, overwrite).unwrap());
+            assert!(!path.join(".lock").exists());
+            let run = RunDir::create(&path, overwrite).unwrap();
+            fs::write(path.join(".lock"), "4711").unwrap();
+            run.write("origin.json", "{}").unwrap();
+            fs::write(path.join(".recipe.toml.part"), "se").unwrap();
+            drop(run);
+            drop(RunDir::create(&path, overwrite).unwrap());
+            assert!(!path.join("origin.json").exists());
+        }
+        // What somebody might miss.
+        let mine: [(&str, &str); 5] = [
+            ("recipe.toml", "seed = 1"),
+            ("metrics.jsonl", "{}\n"),
+            ("episodes/step-000000.jsonl", "{}\n"),
+            ("checkpoints/note.txt", "mine"),
+            ("thesis.txt", "mine"),
+        ];
+        for (name, text) in mine {
+            drop(RunDir::create(&path, false).unwrap());
+            fs::write(path.join(name), text).unwrap();
+            assert!(matches!(RunDir::create(&path, false), Err(RunDirError::Exists { .. })), "{name}");
+            assert_eq!(fs::read_to_string(path.join(name)).unwrap(), text);
+            fs::remove_file(path.join(name)).unwrap();
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use eyas_algo::loss::supervised::weight::kind_weights;
 use eyas_algo::{LossError, sft_loss};
-use eyas_core::{Episode, Outcome, Seed, Trajectory, isolate};
+use eyas_core::{Episode, Group, Outcome, Seed, Trajectory, isolate};
 use eyas_data::stage::{Bucket, bucket};
 use eyas_gym::ResponseStyle;
 use eyas_model::{ImageStore, Origin, ScoreOptions, Upstream, Vlm};
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::mixture::starts;
 use crate::optim::{adamw, micro_batches};
-use crate::recipe::{AttemptSettings, RolloutSettings, SftStage};
+use crate::recipe::{RolloutSettings, SftStage};
 use crate::rl::rollout_config;
 use crate::run_dir::Metrics;
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
@@ -59,16 +59,26 @@ pub fn demonstrations(
     Ok((episodes, lost))
 }
 
-/// What a step learns from when the policy tries by itself: by start, an own success or a demonstration. Also
-/// how many are its own, and what was lost because an environment panicked.
+/// What a step learns from when the policy tries by itself.
+struct Attempted {
+    /// By start, an own success or a demonstration.
+    episodes: Vec<Episode>,
+    /// How many are the policy's own.
+    own: usize,
+    /// Tokens that it sampled, whether they are learnt from or not.
+    sampled_tokens: usize,
+}
+
+/// Lets the policy try, and chooses what to learn from. What is lost on the way, `guard` is told.
 fn attempted(
     agent: Agent<'_>,
     stage: &SftStage,
     settings: &RolloutSettings,
     run: &StageRun<'_>,
     step: u64,
-) -> Result<(Vec<Episode>, usize, Vec<String>), TrainError> {
-    let AttemptSettings { teacher, solved } = stage.attempts.unwrap_or_default();
+    guard: &mut Guard,
+) -> Result<Attempted, TrainError> {
+    let attempts = stage.attempts.unwrap_or_default();
     let seed = run.seed.split("sft", step);
     let mut config = rollout_config(settings, run.style);
     config.env_limit = run.env_limit;
@@ -77,38 +87,50 @@ fn attempted(
     for (place, start) in begins.iter_mut().enumerate() {
         let mut rng = seed.split("teacher", place as u64).rng();
         let moves = rng.below(stage.teacher.random_start as usize + 1);
-        start.advance(moves, &mut rng);
+        // A start changes only by whole moves, so what a panic leaves can be played.
+        if let Err(why) = isolate(|| start.advance(moves, &mut rng)) {
+            let (env, begun) = (start.game.spec().id, start.seed.value());
+            start.failed.push(format!("the random moves of {env} end early (start {begun}): it {why}"));
+        }
     }
     let sampling = seed.split("sampling", 0);
     let mut pictures = Pictures::default();
-    let (groups, _) =
+    let (groups, stats) =
         rollout(agent, &begins, settings.group_size, &config, sampling, &mut pictures, run.interrupt)?;
-    let mut lost: Vec<String> = begins.iter().flat_map(|start| start.failed.clone()).collect();
-    let (mut episodes, mut own) = (Vec::new(), 0);
+    begins.iter().flat_map(|start| &start.failed).for_each(|why| guard.see_lost_start(why.clone()));
+    guard.see_lost(groups.iter().flat_map(|group| &group.episodes));
+    let mut learnt = Attempted { episodes: Vec::new(), own: 0, sampled_tokens: stats.sampled_tokens };
     for (place, (group, start)) in groups.into_iter().zip(begins).enumerate() {
-        let won = |e: &Episode| e.outcome == Outcome::Success;
-        let wins = group.episodes.iter().filter(|e| won(e)).count();
-        match bucket(Some(wins as f64 / group.episodes.len() as f64)) {
-            Some(Bucket::Expert) if teacher => {
+        match bucket(pass_rate(&group)) {
+            Some(Bucket::Expert) if attempts.teacher => {
                 let mut rng = seed.split("expert", place as u64).rng();
                 let (env, begun) = (start.game.spec().id, start.seed.value());
                 match isolate(|| demonstrate(agent, start, &teacher_of(stage, run.style), &mut rng)) {
-                    Ok(shown) => episodes.push(shown?),
-                    Err(why) => {
-                        lost.push(format!("a demonstration of {env} is lost (start {begun}): it {why}"))
-                    }
+                    Ok(shown) => learnt.episodes.push(shown?),
+                    Err(why) => guard.see_lost_start(format!(
+                        "a demonstration of {env} is lost (start {begun}): it {why}"
+                    )),
                 }
             }
-            Some(Bucket::SelfDistilled) | Some(Bucket::Drop) if wins < group.episodes.len() || solved => {
+            Some(Bucket::Drop) if !attempts.solved => {}
+            Some(Bucket::SelfDistilled | Bucket::Drop) => {
                 // The shortest success: of what was right, what took least.
-                let successes = group.episodes.into_iter().filter(won);
-                episodes.extend(successes.min_by_key(|e| e.trajectory.sampled_len()));
-                own += 1;
+                let successes = group.episodes.into_iter().filter(|e| e.outcome == Outcome::Success);
+                learnt.episodes.extend(successes.min_by_key(|e| e.trajectory.sampled_len()));
+                learnt.own += 1;
             }
-            _ => {}
+            Some(Bucket::Expert) | None => {}
         }
     }
-    Ok((episodes, own, lost))
+    Ok(learnt)
+}
+
+/// The share of a group's episodes that reached their goal; of those whose environment failed nothing is known,
+/// so they do not count. `None` when none is left.
+fn pass_rate(group: &Group) -> Option<f64> {
+    let known: Vec<&Episode> = group.episodes.iter().filter(|e| e.lost().is_none()).collect();
+    let won = known.iter().filter(|e| e.outcome == Outcome::Success).count();
+    (!known.is_empty()).then(|| won as f64 / known.len() as f64)
 }
 
 fn teacher_of(stage: &SftStage, style: ResponseStyle) -> Teacher {
@@ -136,14 +158,14 @@ pub fn run_sft(
     for step in from..stage.steps {
         let begin = Instant::now();
         guard.begin();
-        let (episodes, own, lost) = match &stage.rollout {
+        let Attempted { episodes, own, sampled_tokens } = match &stage.rollout {
             None => {
                 let (episodes, lost) = demonstrations(Agent::of(model), stage, style, seed, step)?;
-                (episodes, 0, lost)
+                lost.into_iter().for_each(|why| guard.see_lost_start(why));
+                Attempted { episodes, own: 0, sampled_tokens: 0 }
             }
-            Some(rollout) => attempted(Agent::of(model), stage, rollout, run, step)?,
+            Some(rollout) => attempted(Agent::of(model), stage, rollout, run, step, guard)?,
         };
-        lost.into_iter().for_each(|why| guard.see_lost_start(why));
         let policy = &mut model.policy;
         let drawn = begin.elapsed().as_secs_f64();
         let mut images = ImageStore::default();
@@ -199,6 +221,7 @@ pub fn run_sft(
         if stage.attempts.is_some() {
             put("attempts/own", own as f64);
             put("attempts/demonstrated", (episodes.len() - own) as f64);
+            put("sampled_tokens", sampled_tokens as f64);
         }
         put("grad_norm", update.grad_norm);
         put("learning_rate", f64::from(settings.lr));
@@ -227,5 +250,36 @@ pub fn run_sft(
 impl From<LossError> for TrainError {
     fn from(error: LossError) -> Self {
         Self::Loss(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyas_core::EPISODE_VERSION;
+
+    #[test]
+    fn a_lost_episode_is_no_failure() {
+        let episode = |outcome: Outcome| Episode {
+            version: EPISODE_VERSION,
+            env: "frozen-lake".into(),
+            seed: Seed::new(1),
+            knobs: Value::Null,
+            turns: Vec::new(),
+            trajectory: Trajectory::default(),
+            scores: Vec::new(),
+            env_return: 0.0,
+            env_score: 0.0,
+            outcome,
+            images: Default::default(),
+        };
+        let of = |outcomes: &[Outcome]| {
+            bucket(pass_rate(&Group { episodes: outcomes.iter().copied().map(episode).collect() }))
+        };
+        let (won, failed, lost) = (Outcome::Success, Outcome::Failure, Outcome::Lost);
+        assert_eq!(of(&[won, lost]), Some(Bucket::Drop));
+        assert_eq!(of(&[failed, lost]), Some(Bucket::Expert));
+        assert_eq!(of(&[won, failed, lost]), Some(Bucket::SelfDistilled));
+        assert_eq!(of(&[lost, lost]), None, "nothing is known: neither its own nor to be shown");
     }
 }

@@ -50,7 +50,10 @@ pub(crate) fn curriculum(
     Curriculum::new(settings.rule.clone(), Pool::new(items, settings.pool)?, seed)
 }
 
-/// The start states of `n` groups. `of_step` is the step's own random stream, `of_stage` the stage's.
+/// The start states of `n` groups. `of_step` is the step's own random stream.
+///
+/// The state of an item follows from the seed that the curriculum is saved with, so it stays the same as long as
+/// what is known of it: the stage's own stream is another one after the run has gone back.
 ///
 /// # Errors
 /// [`TrainError::Rollout`] when an environment refuses its knobs.
@@ -60,7 +63,6 @@ pub(crate) fn places(
     n: usize,
     step: u64,
     of_step: Seed,
-    of_stage: Seed,
 ) -> Result<Vec<Place>, TrainError> {
     let (Some(curriculum), Some(settings)) = (curriculum, &stage.curriculum) else {
         let drawn = starts(&stage.env, n, of_step)?;
@@ -80,9 +82,10 @@ pub(crate) fn places(
         };
         return places.into_iter().enumerate().map(place).collect();
     }
+    let pool = curriculum.seed();
     let place = |item: u64| {
         let env = item as usize / settings.starts;
-        let seed = of_stage.split("pool", item);
+        let seed = pool.split("pool", item);
         Ok(Place { env, item, start: draw(&stage.env[env], seed)? })
     };
     curriculum.draw(n, step).into_iter().map(place).collect()
@@ -126,5 +129,51 @@ pub(crate) fn curriculum_metrics(put: &mut impl FnMut(&str, f64), curriculum: &C
             put("curriculum/dial", mean(&dials));
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::StageState;
+    use crate::recipe::{Recipe, Stage};
+
+    #[test]
+    fn an_item_keeps_its_state_as_long_as_what_is_known_of_it() {
+        let recipe = r#"
+            [model]
+            preset = "tiny"
+            [[stage]]
+            kind = "rl"
+            steps = 9
+            env = [{ id = "frozen-lake" }, { id = "counting" }]
+            reward = [{ name = "format" }]
+            rollout = { groups = 2, group_size = 2 }
+            optim = { lr = 1e-3 }
+            curriculum = { rule = { kind = "uniform" }, starts = 2 }
+        "#;
+        let recipe = Recipe::from_toml(recipe, "r.toml").unwrap();
+        let Stage::Rl(stage) = &recipe.stages[0] else { panic!("one stage") };
+        let settings = stage.curriculum.as_ref().unwrap();
+        let of_stage = crate::stage_seed(&recipe, 0, 0, 0);
+        let new = curriculum(&stage.env, settings, of_stage.split("curriculum", 0)).unwrap();
+        let state = StageState { curriculum: Some(new), ..StageState::default() };
+        let seeds = |state: &StageState, of_stage: Seed, step: u64| -> BTreeMap<u64, Seed> {
+            let mut state = state.clone();
+            let of_step = of_stage.split("rl", step);
+            let drawn = places(stage, state.curriculum.as_mut(), 4, step, of_step).unwrap();
+            drawn.into_iter().map(|place| (place.item, place.start.seed)).collect()
+        };
+        let first = seeds(&state, of_stage, 0);
+        let different: BTreeSet<u64> = first.values().map(|seed| seed.value()).collect();
+        assert_eq!((first.len(), different.len()), (4, 4), "{first:?}");
+        // After a checkpoint, in another step; and when the run has gone back, so that its streams are others.
+        let back: StageState = serde_json::from_value(serde_json::to_value(&state).unwrap()).unwrap();
+        assert_eq!(seeds(&back, of_stage, 5), first);
+        let after = crate::stage_seed(&recipe, 0, 0, 1);
+        assert_ne!(after, of_stage);
+        assert_eq!(seeds(&back, after, 5), first);
     }
 }

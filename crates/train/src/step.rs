@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use eyas_core::{Episode, Interrupt, Seed};
+use eyas_data::stage::Observation;
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Vlm};
 
@@ -62,6 +63,12 @@ pub fn stage_seed(recipe: &Recipe, stage: usize, moves: u64, rollbacks: u64) -> 
         0 => seed,
         rollbacks => seed.split("rollback", rollbacks),
     }
+}
+
+/// What routes see of a finished step: the numbers of its line.
+pub fn observation(line: &Metrics) -> Observation {
+    let metrics = line.iter().filter_map(|(key, value)| Some((key.clone(), value.as_f64()?))).collect();
+    Observation { steps: 1, metrics }
 }
 
 /// Runs a stage, whatever its kind. `reference`, `state` and `guard` are what an earlier call left of the same stage, or nothing: then

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use eyas_core::{EPISODE_VERSION, Episode, ImageId};
+use eyas_data::stage::Position;
 use eyas_model::image_file::{ImageFileError, ImageLimits, read_image};
 use eyas_store::{Disk, Lines, StoreError};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use crate::origin::{ORIGIN, Origin, RecipeFrom};
 use crate::recipe::{Recipe, RecipeError};
 use crate::run_dir::Metrics;
+use crate::step::observation;
 
 const RECIPE: &str = "recipe.toml";
 
@@ -125,10 +127,26 @@ impl StoredRun {
         Ok(Recipes { origin, all, unchanged })
     }
 
-    /// The number of a step in its stage, from 0: how many of the steps right before it are of the same one.
+    /// The number of a step in its stage, from 0, as the recipe's graph of stages counts: from anew when a stage is
+    /// entered again. Where the recipe cannot be read: how many of the steps right before it are of the same one.
     pub fn step_in_stage(&self, step: u64) -> u64 {
         let stage = self.stage_of(step);
-        (0..step).rev().take_while(|before| self.stage_of(*before) == stage).count() as u64
+        let alike = || (0..step).rev().take_while(|before| self.stage_of(*before) == stage).count() as u64;
+        let at = self.recipes().ok().and_then(|recipes| self.position(&recipes, step));
+        at.filter(|at| at.node.as_deref() == stage).map_or_else(alike, |at| at.steps)
+    }
+
+    /// Where the run was in its graph of stages before a step.
+    fn position(&self, recipes: &Recipes, step: u64) -> Option<Position> {
+        let mut graph = recipes.of(0)?.graph().ok()?;
+        let mut at = graph.start();
+        for (done, line) in (0..step).zip(&self.metrics) {
+            if recipes.next_change(done.saturating_sub(1)) == Some(done) {
+                graph = recipes.of(done)?.graph().ok()?;
+            }
+            at = graph.next(&at, &observation(line)).ok()?;
+        }
+        Some(at)
     }
 
     /// The name of the stage of a step that was run.

@@ -6,11 +6,15 @@
     reason = "each test binary uses its own part of this"
 )]
 
+pub mod recipes;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -133,4 +137,80 @@ pub fn metrics(run: &Path) -> Vec<Map<String, Value>> {
             line
         })
         .collect()
+}
+
+/// Trains the recipe; gives the lines of metrics of its run directory `name`.
+pub fn run(dir: &Path, name: &str, recipe: &str) -> Vec<Map<String, Value>> {
+    fs::write(dir.join(format!("{name}.toml")), recipe).unwrap();
+    done(dir, &["train", &format!("{name}.toml"), "--run", name]);
+    metrics(&dir.join(name))
+}
+
+/// A metric of each line.
+pub fn numbers(lines: &[Map<String, Value>], key: &str) -> Vec<f64> {
+    lines.iter().map(|l| l[key].as_f64().unwrap_or_else(|| panic!("{key} in {l:?}"))).collect()
+}
+
+/// The stored episodes of a step.
+pub fn episodes(run: &Path, step: usize) -> Vec<Value> {
+    let text = fs::read_to_string(run.join(format!("episodes/step-{step:06}.jsonl"))).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The summary of a run, without what the clock and the machine say.
+pub fn summary(run: &Path) -> Value {
+    let text = fs::read_to_string(run.join("summary.json")).unwrap();
+    let mut summary: Value = serde_json::from_str(&text).unwrap();
+    for key in ["seconds", "peak_memory_bytes", "recipe"] {
+        summary[key] = Value::Null;
+    }
+    summary
+}
+
+/// The hash of the weights that a run ended with.
+pub fn hash(run: &Path) -> Value {
+    summary(run)["weights_hash"].clone()
+}
+
+/// The folder of the shipped tiny model.
+pub fn shipped_model() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/eyas-tiny");
+    folder.canonicalize().unwrap().display().to_string()
+}
+
+/// The arguments that begin a run, or go on with it when it was begun.
+pub fn train_args<'a>(dir: &Path, recipe: &'a str, run: &'a str) -> Vec<&'a str> {
+    match dir.join(run).join("recipe.toml").is_file() {
+        true => vec!["train", "--resume", run],
+        false => vec!["train", recipe, "--run", run],
+    }
+}
+
+/// Starts `eyas` and does not wait for it; nobody reads what it prints.
+pub fn start(dir: &Path, args: &[&str]) -> Child {
+    command(dir, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// How many steps a run has logged.
+pub fn logged(run: &Path) -> usize {
+    fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count())
+}
+
+/// Waits until the run has logged so many steps; false when it ended before.
+pub fn wait_for_steps(child: &mut Child, run: &Path, steps: usize) -> bool {
+    let begun = Instant::now();
+    while logged(run) < steps {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(300), "{} of {steps} steps", logged(run));
+        sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+/// Sends a process that was started here a signal by its name.
+pub fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(status.unwrap().success());
 }

@@ -137,6 +137,11 @@ impl Curriculum {
         &self.pool
     }
 
+    /// The seed it was made with: saved with it, so it names random streams that are to last as long as it does.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
     /// The stage of [`Rule::Staged`].
     pub fn stage(&self) -> StageState {
         self.stage

@@ -24,9 +24,9 @@ impl Default for VarianceFilter {
 /// `⌈keep·groups⌉`, none of at most `min_std`. Ties: the earlier group. `None` and non-finite rewards do not
 /// count; a group with fewer than two rewards has no deviation.
 ///
-/// **Faithful:** variance-aware selection (Temporal-R1, arXiv 2506.01908) and, with `keep` = 0.25, the
-/// rollout filter of UFO ("A Simple 'Try Again'"); 10⁻⁴ is Mini-o3's. **Reading:** population deviation
-/// (for groups of the same size the order is the same).
+/// **Faithful:** variance-aware selection (Temporal-R1, arXiv 2506.01908), the rollout filter of RAGEN (arXiv
+/// 2504.20073) and, with `keep` = 0.25, of UFO ("A Simple 'Try Again'"); 10⁻⁴ is Mini-o3's. **Reading:**
+/// population deviation (for groups of the same size the order is the same); dead groups are left out.
 ///
 /// # Errors
 /// [`DataError::Config`].
@@ -36,7 +36,8 @@ pub fn select_by_variance(
 ) -> Result<Vec<usize>, DataError> {
     share("variance.keep", cfg.keep)?;
     at_least_zero("variance.min_std", cfg.min_std)?;
-    let most = (cfg.keep * groups.len() as f64).ceil() as usize;
+    // Less a little, so that the rounding of 7/25 · 25 does not keep an eighth.
+    let most = (cfg.keep * groups.len() as f64 - 1e-6).ceil() as usize;
     let mut order: Vec<(f64, usize)> =
         groups.iter().enumerate().map(|(i, g)| (std(g), i)).filter(|(s, _)| *s > cfg.min_std).collect();
     order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -85,6 +86,9 @@ mod tests {
         assert_eq!(select(0.25), Ok(vec![1, 6]));
         assert_eq!(select(0.1), Ok(vec![1]));
         assert!(select(1.1).is_err());
+        let different: Vec<_> = (1..=25).map(|i| group(&[0.0, f64::from(i)])).collect();
+        let filter = VarianceFilter { keep: 7.0 / 25.0, ..VarianceFilter::default() };
+        assert_eq!(select_by_variance(&different, &filter), Ok((18..25).collect()));
         assert!((std(&groups[3]) - 0.433_012_7).abs() < 1e-6);
         assert!(std(&group(&[f64::MAX, f64::MIN])).is_finite());
     }

@@ -18,6 +18,7 @@
 
 mod at;
 mod draw;
+mod environment;
 mod error;
 mod file;
 mod judge;
@@ -26,6 +27,7 @@ mod list;
 mod place;
 mod read;
 mod resolve;
+mod reward;
 mod route;
 mod settings;
 mod stage;

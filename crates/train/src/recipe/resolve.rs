@@ -2,21 +2,20 @@
 
 use eyas_algo::Estimator;
 use eyas_algo::loss::supervised::weight::KindWeights;
-use eyas_core::{Seed, TokenSpan};
-use eyas_gym::{Difficulty, GymError, KnobError, KnobValue, ResponseStyle};
-use eyas_reward::RewardSpec;
-use toml::Value;
+use eyas_gym::ResponseStyle;
 
 use super::at::At;
 use super::draw::check_draw;
-use super::file::{EnvFile, EvalFile, ModelFile, OptimFile, RewardFile, RolloutFile, StageFile, TeacherFile};
+use super::environment::environments;
+use super::file::{EvalFile, ModelFile, OptimFile, RolloutFile, StageFile, TeacherFile};
 use super::layer::Layer;
 use super::read::read;
+use super::reward::{check_judges, rewards};
 use super::route::check_routes;
 use super::{
-    CheckpointSettings, Credit, EnvChoice, EvalSettings, GuardSettings, JudgeKind, JudgeSettings,
-    ModelSettings, ModelSource, OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe,
-    RecipeError, ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
+    CheckpointSettings, Credit, EvalSettings, GuardSettings, JudgeSettings, ModelSettings, ModelSource,
+    OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError,
+    ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
 };
 use crate::MICRO_BATCH_TOKENS;
 
@@ -261,102 +260,6 @@ fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -
     }
 }
 
-fn environments(files: Vec<EnvFile>, at: &At<'_>) -> Result<Vec<EnvChoice>, RecipeError> {
-    let mut envs: Vec<EnvChoice> = Vec::new();
-    for (index, file) in files.into_iter().enumerate() {
-        let at = at.at(index);
-        for env in levels(file, &at)? {
-            if envs.iter().any(|e| e.name == env.name) {
-                return Err(at.fail(Problem::DuplicateEnv(env.name)));
-            }
-            envs.push(env);
-        }
-    }
-    Ok(envs)
-}
-
-/// One environment, or one for each of its levels, which share its weight.
-fn levels(file: EnvFile, at: &At<'_>) -> Result<Vec<EnvChoice>, RecipeError> {
-    if file.levels.is_empty() {
-        return Ok(vec![environment(file, at)?]);
-    }
-    if file.difficulty.is_some() || file.level.is_some() {
-        return Err(at.at("levels").fail(Problem::TwoDifficulties));
-    }
-    let share = 1.0 / file.levels.len() as f64;
-    let name = file.name.clone().or(file.id.clone()).unwrap_or_default();
-    let one = |level: &f64| {
-        environment(
-            EnvFile {
-                levels: Vec::new(),
-                level: Some(*level),
-                difficulty: Some(Difficulty::All(*level)),
-                name: Some(format!("{name}@{level}")),
-                weight: Some(file.weight.unwrap_or(1.0) * share),
-                ..file.clone()
-            },
-            at,
-        )
-    };
-    file.levels.iter().map(one).collect()
-}
-
-fn environment(file: EnvFile, at: &At<'_>) -> Result<EnvChoice, RecipeError> {
-    let id = at.at("id").given(file.id, "write the id of an environment; `eyas gym list` shows all")?;
-    let entry = eyas_gym::find(&id).map_err(|error| at.at("id").fail(error))?;
-    let name = file.name.unwrap_or_else(|| id.clone());
-    if name.is_empty() {
-        return Err(at.at("name").fail(Problem::Empty));
-    }
-    let weight = at.at("weight").positive(file.weight.unwrap_or(1.0))?;
-    let at_knobs = at.at("knobs");
-    let value = |(name, value): (String, Value)| {
-        let value = knob_value(value).map_err(|problem| at_knobs.at(&name).fail(problem))?;
-        Ok((name, value))
-    };
-    let given = file.knobs.into_iter().map(value).collect::<Result<_, RecipeError>>()?;
-    let refuse = |error: KnobError| {
-        let at = match &error {
-            KnobError::Unknown { knob, .. }
-            | KnobError::Type { knob, .. }
-            | KnobError::Range { knob, .. } => at_knobs.at(knob),
-            KnobError::Conflict { .. } => at.at("knobs"),
-        };
-        at.fail(GymError::from(error))
-    };
-    let knobs = match file.difficulty {
-        Some(difficulty) => {
-            let at = at.at("difficulty");
-            for position in difficulty.positions() {
-                at.share(position)?;
-            }
-            entry.knobs_at(&difficulty, &given)
-        }
-        None => entry.knobs(&given),
-    };
-    let knobs = knobs.map_err(refuse)?;
-    // Knobs that contradict each other are only seen when a board is made.
-    entry.reset(Seed::new(0).split("check", 0), &knobs).map_err(refuse)?;
-    let level = match file.level {
-        Some(level) => Some(at.at("level").range(level, level.is_finite(), "a finite number")?),
-        None => None,
-    };
-    Ok(EnvChoice { id, name, weight, level, knobs })
-}
-
-fn knob_value(value: Value) -> Result<KnobValue, Problem> {
-    Ok(match value {
-        Value::Boolean(v) => KnobValue::Bool(v),
-        Value::Integer(v) => KnobValue::Int(v),
-        Value::Float(v) => KnobValue::Float(v),
-        Value::String(v) => KnobValue::Choice(v),
-        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
-            let got = value.type_str();
-            return Err(Problem::Type(format!("invalid type: {got}, expected a boolean, number or string")));
-        }
-    })
-}
-
 fn teacher(file: TeacherFile, at: &At<'_>) -> Result<TeacherSettings, RecipeError> {
     Ok(TeacherSettings {
         noise: at.at("noise").share(file.noise.unwrap_or(0.0))?,
@@ -403,94 +306,6 @@ pub(super) fn lengths(
         return Err(at.at("max_tokens").fail(Problem::Context { max_tokens, max_context }));
     }
     Ok((max_tokens, max_context))
-}
-
-fn rewards(
-    files: Vec<RewardFile>,
-    style: ResponseStyle,
-    envs: &[EnvChoice],
-    at: &At<'_>,
-) -> Result<Vec<RewardSpec>, RecipeError> {
-    if files.is_empty() {
-        return Err(at.fail(Problem::NoReward));
-    }
-    let each = |(index, file): (usize, RewardFile)| reward(file, style, envs, &at.at(index));
-    let specs: Vec<RewardSpec> = files.into_iter().enumerate().map(each).collect::<Result<_, _>>()?;
-    match envs.iter().find(|env| !specs.iter().any(|spec| spec.applies(&env.name))) {
-        Some(env) => Err(at.fail(Problem::Unrewarded(env.name.clone()))),
-        None => Ok(specs),
-    }
-}
-
-fn reward(
-    file: RewardFile,
-    style: ResponseStyle,
-    envs: &[EnvChoice],
-    at: &At<'_>,
-) -> Result<RewardSpec, RecipeError> {
-    const NAME: &str = "write the name of a reward";
-    let name = at.at("name").given(file.name, NAME)?;
-    let weight = file.weight.unwrap_or(1.0);
-    at.at("weight").positive(f64::from(weight))?;
-    for (n, name) in file.envs.iter().enumerate() {
-        if !envs.iter().any(|env| env.name == *name) {
-            let known = envs.iter().map(|env| env.name.clone()).collect();
-            return Err(at.at("envs").at(n).fail(Problem::UnknownEnv { name: name.clone(), known }));
-        }
-    }
-    let mut spec = RewardSpec::new(&name, weight, file.span, &file.params)
-        .map_err(|error| at.fail(error))?
-        .with_gold(file.gold)
-        .with_turns(file.turns)
-        .with_envs(file.envs);
-    if let Some(label) = file.label {
-        if label.is_empty() {
-            return Err(at.at("label").fail(Problem::Empty));
-        }
-        spec = spec.with_label(label);
-    }
-    for (field, input) in file.inputs {
-        let at = at.at("inputs").at(&field);
-        let name = at.at("name").given(input.name, NAME)?;
-        let given = RewardSpec::new(&name, 1.0, TokenSpan::All, &input.params);
-        let given = given.map_err(|error| at.fail(error))?.with_gold(input.gold);
-        spec = spec.with_input(&field, given).map_err(|error| at.fail(error))?;
-    }
-    if let Some(field) = spec.unsupplied().map_err(|error| at.fail(error))?.pop_first() {
-        return Err(at.fail(Problem::Unsupplied { field }));
-    }
-    let reads = matches!(spec.name(), "perception" | "perception_exact");
-    let sees = style == ResponseStyle::Perception;
-    match spec.span() {
-        _ if reads && !sees => Err(at.at("name").fail(Problem::NoPerception)),
-        TokenSpan::Perception if !sees => Err(at.at("span").fail(Problem::NoPerception)),
-        _ => Ok(spec),
-    }
-}
-
-/// Checks that the judges that rewards ask are there. `moves`: the policy at the start of the stage is not kept.
-fn check_judges(
-    rewards: &[RewardSpec],
-    judges: &[JudgeSettings],
-    moves: bool,
-    at: &At<'_>,
-) -> Result<(), RecipeError> {
-    for (index, reward) in rewards.iter().enumerate() {
-        let at = at.at(index);
-        for name in reward.judges().map_err(|error| at.fail(error))? {
-            match judges.iter().find(|judge| judge.name == name) {
-                None => {
-                    let known = judges.iter().map(|judge| judge.name.clone()).collect();
-                    return Err(at.fail(Problem::UnknownJudge { name, known }));
-                }
-                Some(JudgeSettings { who: JudgeKind::Policy { .. }, .. }) if moves => {
-                    return Err(at.fail(Problem::MovingJudge));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Checks the parts of an RL stage whose settings are read as they are.

@@ -3,19 +3,19 @@
 use std::time::Instant;
 
 use eyas_core::{Group, Interrupt, Seed, isolate};
-use eyas_data::curriculum::{Curriculum, Expansion, GroupResult, select_middle};
-use eyas_data::filter::{DynamicSampling as Refill, Next, VarianceFilter, select_by_variance};
+use eyas_data::curriculum::{Curriculum, Expansion, GroupResult};
+use eyas_data::filter::{DynamicSampling as Refill, Next};
 use eyas_model::{Policy, Vlm};
 use eyas_reward::Progress;
 use eyas_rollout::{
     Agent, Pictures, RolloutConfig, RolloutError, RolloutStats, Start, Teacher, demonstrate, rollout,
 };
 
+use super::choose::{chosen, results, useful};
 use super::likelihood::{known_fields, reads_likelihood};
-use super::update::is_live;
 use crate::augment::augment;
 use crate::judges::{Asked, Scoring, Snapshot};
-use crate::recipe::{DynamicSampling, RlStage, Useful, Worth};
+use crate::recipe::{DynamicSampling, RlStage};
 use crate::source::{Place, places, result};
 use crate::{Guard, Judges, StageState, TrainError};
 
@@ -49,8 +49,6 @@ pub(super) struct Play<'a> {
     pub(super) step: u64,
     /// The step's own random stream.
     pub(super) seed: Seed,
-    /// The stage's.
-    pub(super) of_stage: Seed,
     /// The policy at the start of the stage, where it is kept.
     pub(super) reference: Option<&'a Policy>,
     pub(super) judges: &'a Judges,
@@ -82,45 +80,33 @@ pub(super) fn collect(
         rounds: 0,
     };
     match stage.dynamic_sampling {
-        None => {
-            all.round(play, state.curriculum.as_mut(), wanted, guard)?;
-            all.chosen = (0..all.groups.len()).collect();
-        }
+        None => all.round(play, state.curriculum.as_mut(), wanted, guard)?,
         Some(DynamicSampling::Refill { max_rounds, max_factor, by }) => {
             let plan = Refill { batch: wanted, max_rounds, max_factor };
             while let Next::Sample(n) = plan.next(&state.sampling) {
                 let first = all.groups.len();
                 all.round(play, state.curriculum.as_mut(), n, guard)?;
-                let useful = all.useful(stage, first, by)?;
+                let useful = useful(stage, &all.groups[first..], by)?;
                 state.sampling = plan.after_round(state.sampling, n, useful.len());
-                all.chosen.extend(useful);
             }
             state.sampling = plan.after_step(state.sampling);
-            all.chosen.truncate(wanted);
         }
         Some(DynamicSampling::Expand { rate, max }) => {
             let expansion = Expansion { rate, max };
             let ratio = state.expansion.unwrap_or(1.0);
             all.round(play, state.curriculum.as_mut(), expansion.groups(ratio, wanted), guard)?;
-            let results = all.results(stage, Worth::Success);
-            state.expansion = Some(expansion.next(ratio, &results));
-            all.chosen = select_middle(&results, wanted);
+            state.expansion = Some(expansion.next(ratio, &results(stage, &all.groups)));
         }
         Some(DynamicSampling::Variance { factor }) => {
             let n = (wanted as f64 * factor).ceil() as usize;
             all.round(play, state.curriculum.as_mut(), n, guard)?;
-            let total = |group: &Group| {
-                let own = group.episodes.iter().take(stage.sampled());
-                own.map(|e| e.total_score().map(f64::from)).collect()
-            };
-            let rewards: Vec<Vec<Option<f64>>> = all.groups.iter().map(total).collect();
-            let filter = VarianceFilter { keep: wanted as f64 / n as f64, ..VarianceFilter::default() };
-            all.chosen = select_by_variance(&rewards, &filter)?;
-            all.chosen.truncate(wanted);
         }
     }
+    all.chosen = chosen(stage, &all.groups)?;
     if let (Some(curriculum), Some(settings)) = (state.curriculum.as_mut(), &stage.curriculum) {
-        curriculum.observe(&all.results(stage, settings.score), play.step)?;
+        let of = |(item, group): (&u64, &Group)| result(*item, group, stage.sampled(), settings.score);
+        let results: Vec<GroupResult> = all.items.iter().zip(&all.groups).map(of).collect();
+        curriculum.observe(&results, play.step)?;
     }
     Ok(all)
 }
@@ -142,7 +128,7 @@ impl Collected {
             round => play.seed.split("round", u64::from(round)),
         };
         let clock = Instant::now();
-        let places = places(stage, curriculum, n, step, seed, play.of_stage)?;
+        let places = places(stage, curriculum, n, step, seed)?;
         let mut starts = Vec::with_capacity(places.len());
         for Place { env, item, start } in places {
             start.failed.iter().for_each(|why| guard.see_lost_start(why.clone()));
@@ -185,23 +171,6 @@ impl Collected {
         self.stats += stats;
         self.rounds += 1;
         Ok(())
-    }
-
-    /// Those of the groups from `first` on that teach something.
-    fn useful(&self, stage: &RlStage, first: usize, by: Useful) -> Result<Vec<usize>, TrainError> {
-        let groups: Vec<&Group> = self.groups[first..].iter().collect();
-        let useful = match by {
-            Useful::Advantage => is_live(&groups, &stage.advantage, stage.off_policy.demonstrations)?,
-            Useful::Success => {
-                self.results(stage, Worth::Success)[first..].iter().map(|r| !r.is_flat()).collect()
-            }
-        };
-        Ok((first..).zip(useful).filter(|(_, useful)| *useful).map(|(i, _)| i).collect())
-    }
-
-    fn results(&self, stage: &RlStage, by: Worth) -> Vec<GroupResult> {
-        let pairs = self.items.iter().zip(&self.groups);
-        pairs.map(|(item, group)| result(*item, group, stage.sampled(), by)).collect()
     }
 }
 

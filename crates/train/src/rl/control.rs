@@ -43,3 +43,70 @@ pub(super) fn adapt(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{Recipe, Stage};
+    use eyas_algo::Surrogate;
+    use eyas_algo::loss::term::Term;
+
+    /// What a step trains with: entropy bonus, weight of the KL penalty, temperature, upper clip, tokens of a
+    /// response, members of a group.
+    fn numbers(stage: &RlStage) -> (f64, f64, f64, f64, usize, usize) {
+        let entropy = stage.loss.terms.iter().find_map(|term| match term {
+            Term::Entropy(entropy) => Some(entropy.coef),
+            _ => None,
+        });
+        let Surrogate::Ppo(ppo) = &stage.loss.surrogate else { panic!("the default surrogate") };
+        let rollout = &stage.rollout;
+        let kl = stage.loss.kl.coef;
+        (entropy.unwrap(), kl, rollout.temperature, ppo.clip_high, rollout.max_tokens, rollout.group_size)
+    }
+
+    #[test]
+    fn a_step_trains_with_the_numbers_it_reports() {
+        let recipe = r#"
+            [model]
+            preset = "tiny"
+            [[stage]]
+            kind = "rl"
+            steps = 9
+            env = [{ id = "counting" }]
+            reward = [{ name = "format" }]
+            rollout = { groups = 2, group_size = 4, max_tokens = 32, temperature = 0.9 }
+            optim = { lr = 1e-3 }
+            loss = { kl = { coef = 0.3 }, terms = [{ kind = "entropy", coef = 0.1 }] }
+            context = [
+                { steps = 1, max_tokens = 4, group = 3 },
+                { steps = 1, max_tokens = 8, group = 2 },
+            ]
+            control = [
+                { of = "entropy", by = { kind = "ramp", from = 0.0, to = 1.0, steps = 2 } },
+                { of = "temperature", by = { kind = "ramp", from = 1.0, to = 0.5, steps = 2 } },
+                { of = "clip_high", by = { kind = "ramp", from = 0.25, to = 0.5, steps = 2 } },
+                { of = "kl", by = { kind = "adaptive_kl", initial = 0.2, target = 0.1, horizon = 20 } },
+            ]
+        "#;
+        let recipe = Recipe::from_toml(recipe, "r.toml").unwrap();
+        let Stage::Rl(stage) = &recipe.stages[0] else { panic!("one stage") };
+        let mut state = StageState::default();
+        prepare(&mut state, stage, Seed::new(1)).unwrap();
+        assert_eq!(numbers(&stage.at_step(0, &state)), (0.0, 0.2, 1.0, 0.25, 4, 3));
+        let mut line: Metrics = [("kl".to_string(), Value::from(0.4))].into_iter().collect();
+        adapt(&mut state, stage, 0, &mut line, 10).unwrap();
+        assert_eq!(
+            (&line["control/kl"], &line["control/temperature"]),
+            (&Value::from(0.2), &Value::from(1.0))
+        );
+        // 0.2 · (1 + 0.2 · 10 / 20): far above the target, of which at most 0.2 counts (Ziegler et al., 2019).
+        let (entropy, kl, temperature, clip, tokens, group) = numbers(&stage.at_step(1, &state));
+        assert_eq!((entropy, temperature, clip, tokens, group), (0.5, 0.75, 0.375, 8, 2));
+        assert!((kl - 0.22).abs() < 1e-12, "{kl}");
+        // A step without the metric leaves it; behind the last of its stages the longest responses stay.
+        adapt(&mut state, stage, 1, &mut Metrics::new(), 10).unwrap();
+        assert_eq!(numbers(&stage.at_step(7, &state)), (1.0, kl, 0.5, 0.5, 8, 2));
+        // What is not controlled is as the recipe says.
+        assert_eq!(numbers(&stage.at_step(7, &StageState::default())), (0.1, 0.3, 0.9, 0.2, 8, 2));
+    }
+}

@@ -1,6 +1,7 @@
 //! Reinforcement learning with verifiable rewards: groups, advantages, clipped policy gradient.
 
 mod advantages;
+mod choose;
 mod collect;
 mod control;
 mod likelihood;
@@ -12,7 +13,7 @@ mod value;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use advantages::advantages;
+pub use advantages::{GroupAdvantages, advantages};
 use collect::{Collected, Play, collect};
 use control::{adapt, prepare};
 use eyas_core::{Episode, Group, Interrupt, Seed};
@@ -62,7 +63,6 @@ pub fn run_rl(
     for step in from..whole.steps {
         let begin = Instant::now();
         guard.begin();
-        let of_stage = seed;
         let seed = seed.split("rl", step);
         let mut next = state.clone();
         let stage = &whole.at_step(step, state);
@@ -78,7 +78,6 @@ pub fn run_rl(
             config: &rollout_config,
             step,
             seed,
-            of_stage,
             reference: reference.as_ref(),
             judges,
             judge,

@@ -61,7 +61,7 @@ pub use pods::max_variance_subset;
 pub use restart::{Restart, restart_reward};
 pub use roles::role_advantages;
 pub use segment::{Segment, segment_advantages, segment_end_rewards};
-pub use select::{AccuracyBand, most_varied, reward_std, trainable};
+pub use select::{AccuracyBand, reward_std, trainable};
 pub use spiral::{RoleBaseline, RoleBaselines, baseline_advantages};
 pub use uadt::{Uadt, uadt_advantages, uncertainty};
 pub use unfinished::{completed_rewards, completed_std, without_unfinished};

@@ -67,30 +67,6 @@ pub fn reward_std(rewards: &[Option<f64>]) -> Option<f64> {
     Some((squares / (n - 1) as f64).sqrt())
 }
 
-/// The groups whose rewards vary most: the share `keep` of all groups, rounded down but at least one, by
-/// the standard deviation, in the order of the groups (the rollout filter of RAGEN: Wang et al.,
-/// "Understanding Self-Evolution in LLM Agents via Multi-Turn Reinforcement Learning", arXiv 2504.20073).
-/// Of groups that vary alike the first is kept.
-///
-/// A group that does not vary, or has fewer than two graded members, is never kept, even if fewer groups
-/// than asked for remain.
-///
-/// **Faithful:** the top share by standard deviation. **Reading:** that dead groups are left out.
-///
-/// # Errors
-/// [`AdvantageError::Config`] when `keep` is not in `0..=1`.
-pub fn most_varied(groups: &[&[Option<f64>]], keep: f64) -> Result<Vec<usize>, AdvantageError> {
-    share("keep", keep)?;
-    let spread = |i: usize| reward_std(groups[i]).filter(|s| *s > crate::advantage::MIN_STD).map(|s| (i, s));
-    let mut alive: Vec<(usize, f64)> = (0..groups.len()).filter_map(spread).collect();
-    // A stable sort: of equals, the first stays first.
-    alive.sort_by(|a, b| b.1.total_cmp(&a.1));
-    alive.truncate(((groups.len() as f64 * keep) as usize).max(1));
-    let mut kept: Vec<usize> = alive.into_iter().map(|(i, _)| i).collect();
-    kept.sort_unstable();
-    Ok(kept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,17 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn the_most_varied_by_hand() {
-        // Standard deviations 0.707, 0, 1.414, 0.707, none.
-        let groups: [&[Option<f64>]; 5] =
-            [&[RIGHT, WRONG], &[RIGHT, RIGHT], &[Some(2.0), WRONG], &[WRONG, RIGHT], &[RIGHT]];
-        assert!((reward_std(groups[2]).unwrap() - 2f64.sqrt()).abs() < 1e-12);
-        assert_eq!(most_varied(&groups, 0.25), Ok(vec![2]));
-        assert_eq!(most_varied(&groups, 0.4), Ok(vec![0, 2]));
-        assert_eq!(most_varied(&groups, 1.0), Ok(vec![0, 2, 3]));
-        assert_eq!(most_varied(&groups, 0.0), Ok(vec![2]), "at least one");
-        assert_eq!(most_varied(&groups[1..2], 1.0), Ok(vec![]));
-        assert_eq!(most_varied(&[], 0.5), Ok(vec![]));
-        assert!(most_varied(&groups, 1.5).is_err());
+    fn the_spread_of_rewards_by_hand() {
+        let std = |rewards: &[Option<f64>]| reward_std(rewards);
+        assert!((std(&[Some(2.0), WRONG]).unwrap() - 2f64.sqrt()).abs() < 1e-12);
+        assert!((std(&[RIGHT, None, WRONG]).unwrap() - 0.5f64.sqrt()).abs() < 1e-12);
+        assert_eq!((std(&[RIGHT, RIGHT]), std(&[RIGHT, None])), (Some(0.0), None));
     }
 }

@@ -17,8 +17,8 @@ pub(super) struct Stored {
     pub(super) episodes: Vec<Episode>,
     /// Episodes of a group; 1 where there are no groups.
     pub(super) group_size: usize,
-    /// Per episode, per token; `None` where they are not known.
-    pub(super) advantages: Option<Vec<Vec<f32>>>,
+    /// Per episode, per token; `None` where they are not known, and for an episode that was not trained on.
+    pub(super) advantages: Option<Vec<Option<Vec<f32>>>>,
     /// Where advantages come from, or why there are none.
     pub(super) about_advantages: String,
 }
@@ -87,8 +87,22 @@ impl Stored {
                     .collect();
                 match advantages(&groups, rl) {
                     Ok(Some(by_group)) => {
-                        self.advantages = Some(by_group.into_iter().flatten().collect());
-                        "Advantages are worked out again from the stored scores, as the recipe says.".into()
+                        let (all, trained) = (by_group.len(), by_group.iter().flatten().count());
+                        let by_member = by_group.into_iter().zip(&groups).flat_map(|(values, group)| {
+                            let members = group.episodes.len();
+                            values.map_or(vec![None; members], |v| v.into_iter().map(Some).collect())
+                        });
+                        self.advantages = Some(by_member.collect());
+                        let mut about =
+                            "Advantages are worked out again from the stored scores, as the recipe says."
+                                .to_string();
+                        if trained < all {
+                            about += &format!(
+                                " Dynamic sampling chose {trained} of {all} groups; the others took no part and have \
+                                 none."
+                            );
+                        }
+                        about
                     }
                     Ok(None) => "Advantages came from a value head, and are not stored.".into(),
                     Err(error) => format!("No advantages: {error}."),
@@ -118,9 +132,14 @@ impl Stored {
         }
     }
 
+    /// The advantage of each token of an episode, where it has them.
+    pub(super) fn advantages(&self, n: usize) -> Option<&[f32]> {
+        self.advantages.as_ref()?.get(n)?.as_deref()
+    }
+
     /// The mean advantage of the tokens that the policy wrote.
     pub(super) fn mean_advantage(&self, n: usize) -> Option<f64> {
-        let (values, trajectory) = (&self.advantages.as_ref()?[n], &self.episodes[n].trajectory);
+        let (values, trajectory) = (self.advantages(n)?, &self.episodes[n].trajectory);
         let sampled = || values.iter().zip(trajectory.kinds()).filter(|(_, kind)| kind.is_sampled());
         let sum: f64 = sampled().map(|(a, _)| f64::from(*a)).sum();
         (trajectory.sampled_len() > 0).then(|| sum / trajectory.sampled_len() as f64)

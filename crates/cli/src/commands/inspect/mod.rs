@@ -21,8 +21,8 @@ use load::{Stored, tokenizer};
 /// perception, thought, answer), log-probs, advantages, rewards and outcome.
 ///
 /// --html writes a page on which every token tells its log-prob and its advantage, with pictures. Advantages are
-/// not stored; they are worked out again from the stored scores as the recipe says. Where a value head gave them
-/// they depend on weights and are not shown.
+/// not stored; they are worked out again from the stored scores as the recipe says, over the groups that dynamic
+/// sampling chose; the others have none. Where a value head gave them they depend on weights and are not shown.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     eyas inspect runs/quickstart-seed1\n  \
@@ -94,7 +94,7 @@ fn page(
             name: stored.title(*n),
             episode: &stored.episodes[*n],
             texts: stored.texts(*n, &tokenizer)?,
-            advantages: stored.advantages.as_ref().map(|all| all[*n].as_slice()),
+            advantages: stored.advantages(*n),
         })
     };
     let shown: Vec<ShownEpisode<'_>> = chosen.iter().map(shown).collect::<anyhow::Result<_>>()?;

@@ -37,7 +37,7 @@ pub(super) fn object(stored: &Stored, n: usize, texts: &[String]) -> serde_json:
         member,
         stored: &stored.episodes[n],
         texts,
-        advantages: stored.advantages.as_ref().map(|all| all[n].as_slice()),
+        advantages: stored.advantages(n),
         about_advantages: &stored.about_advantages,
     })
 }
@@ -126,8 +126,8 @@ fn run(
         let sum: f64 = logprobs.iter().map(|l| f64::from(*l)).sum();
         let least = logprobs.iter().copied().fold(0.0, f32::min);
         write!(out, ", log-prob {} (least {})", three(sum), three(f64::from(least)))?;
-        if let Some(all) = &stored.advantages {
-            let values = &all[n][run.clone()];
+        if let Some(all) = stored.advantages(n) {
+            let values = &all[run.clone()];
             let mean = values.iter().map(|a| f64::from(*a)).sum::<f64>() / values.len() as f64;
             write!(out, ", advantage {}", three(mean))?;
         }

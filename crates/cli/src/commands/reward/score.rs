@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use eyas_core::Score;
+use eyas_core::{Interrupt, Score};
 use eyas_reward::compose::{Composition, Evaluation};
 use eyas_reward::judge::Docket;
 use eyas_reward::{Around, Progress, Response, RewardSpec, Sample};
@@ -114,7 +114,7 @@ fn read_spec(path: &Path) -> anyhow::Result<(SpecFile, Judges)> {
         "{} names no reward\nhint: [[reward]] name = \"...\"; `eyas reward list` shows all",
         path.display()
     );
-    let judges = Judges::open(&Recipe::judges_of(&text, &path.to_string_lossy())?)?;
+    let judges = Judges::open(&Recipe::judges_of(&text, &path.to_string_lossy())?, &Interrupt::default())?;
     Ok((spec, judges))
 }
 
