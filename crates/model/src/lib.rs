@@ -1,7 +1,8 @@
 //! HF folder -> policy: architecture, image processor, tokenizer, fused operations.
 //!
 //! The only crate that names the tensor library, and the only one where `unsafe` occurs (strided
-//! matrix products and buffers shared between tasks; every block says why it is sound).
+//! matrix products, buffers shared between tasks and instructions that only some processors have; every
+//! block says why it is sound).
 
 pub mod arch;
 mod device;

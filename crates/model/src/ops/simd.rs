@@ -21,7 +21,7 @@ impl<R, F: FnMut() -> R> WithSimd for Kernel<F> {
 /// `FnMut` matters: calling a closure as `FnOnce` goes through a shim that the compiler need not inline,
 /// and code that is not inlined here is compiled for the oldest processor instead.
 #[inline(always)]
-fn vectorised<R>(kernel: impl FnMut() -> R) -> R {
+pub(crate) fn vectorised<R>(kernel: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Kernel(kernel))
 }
 

@@ -260,7 +260,7 @@ pub struct ImageStore {
 }
 
 impl ImageStore {
-    /// Processes `images` that are not there yet, in parallel.
+    /// Processes `images` that are not there yet, in parallel; each of them is processed by one thread.
     ///
     /// # Errors
     /// When an image cannot be processed (see the processor's errors).

@@ -70,7 +70,7 @@ impl ImageProcessor {
         for row in patches.rows.chunks_exact_mut(patches.row_len) {
             if picks(rng) {
                 for (values, levels) in row.chunks_exact_mut(channel).zip(&self.levels) {
-                    values.fill(levels[0]);
+                    values.fill(levels.value(0));
                 }
             }
         }

@@ -5,15 +5,21 @@
 //! moves under 1 % of resized values by one level of 255; and recent Pillow releases resize some shapes
 //! down before across, which moves about a quarter of the values, most at hard edges.
 
+mod axis;
 mod config;
 mod corruption;
+mod levels;
+mod patches;
+#[cfg(test)]
+mod plain;
 mod resample;
 mod smart_resize;
-
-use std::borrow::Cow;
+mod strip;
+mod transpose;
+mod weigh;
 
 use eyas_core::{Image, ImageFrame};
-use rayon::prelude::*;
+use levels::Levels;
 
 pub use config::{ConfigError, ProcessorConfig};
 pub use corruption::Corruption;
@@ -56,8 +62,8 @@ pub struct Patches {
 #[derive(Clone, Debug)]
 pub struct ImageProcessor {
     config: ProcessorConfig,
-    /// What each of the 256 levels of each channel becomes.
-    levels: [[f32; 256]; 3],
+    /// What the levels of red, green and blue become.
+    levels: [Levels; 3],
 }
 
 impl ImageProcessor {
@@ -67,7 +73,7 @@ impl ImageProcessor {
     /// [`ProcessorError::Config`] when [`ProcessorConfig::validate`] refuses them.
     pub fn new(config: ProcessorConfig) -> Result<Self, ProcessorError> {
         config.validate()?;
-        let levels = std::array::from_fn(|channel| level_table(&config, channel));
+        let levels = std::array::from_fn(|channel| Levels::new(&config, channel));
         Ok(Self { config, levels })
     }
 
@@ -76,18 +82,14 @@ impl ImageProcessor {
         &self.config
     }
 
-    /// Resizes, normalises and cuts `image` into patches.
+    /// Resizes, normalises and cuts `image` into patches, on the thread that calls.
     ///
     /// # Errors
     /// As [`Self::grid`].
     pub fn process(&self, image: &Image) -> Result<Patches, ProcessorError> {
         let from = (image.width(), image.height());
         let to = self.model_size(from.0, from.1)?;
-        let pixels = match from == to {
-            true => Cow::Borrowed(image.pixels()),
-            false => Cow::Owned(resample::bicubic(image.pixels(), from, to)),
-        };
-        Ok(self.patchify(&pixels, to))
+        Ok(self.patchify(image.pixels(), from, to))
     }
 
     /// The patch grid (time, down, across) of an image of this size in pixels.
@@ -132,66 +134,11 @@ impl ImageProcessor {
             false => Err(ProcessorError::NotMultiple { width, height, factor }),
         }
     }
-
-    /// Looks up every level and lays the patches out in merge-block order.
-    fn patchify(&self, pixels: &[u8], (width, height): (u32, u32)) -> Patches {
-        let ProcessorConfig { patch_size: patch, temporal_patch_size: frames, merge_size: merge, .. } =
-            self.config;
-        let (width, height) = (width as usize, height as usize);
-        let grid = [1, height / patch, width / patch];
-        let row_len = 3 * frames * patch * patch;
-        let mut rows = vec![0.0; grid[1] * grid[2] * row_len];
-        // A band is one line of merge blocks: contiguous rows of pixels in, contiguous patches out.
-        let bands = rows.par_chunks_mut(merge * grid[2] * row_len);
-        bands.zip(pixels.par_chunks(merge * patch * width * 3)).for_each(|(out, band)| {
-            for (index, row) in out.chunks_exact_mut(row_len).enumerate() {
-                let (block, inside) = (index / (merge * merge), index % (merge * merge));
-                let (down, across) = (inside / merge, block * merge + inside % merge);
-                let corner = (down * patch * width + across * patch) * 3;
-                self.fill_patch(row, &band[corner..], width);
-            }
-        });
-        Patches { rows, row_len, grid }
-    }
-
-    /// Writes one patch whose top-left pixel is the first of `pixels`, from an image `width` pixels wide.
-    fn fill_patch(&self, row: &mut [f32], pixels: &[u8], width: usize) {
-        let patch = self.config.patch_size;
-        let area = patch * patch;
-        let (red, rest) = row.split_at_mut(row.len() / 3);
-        let (green, blue) = rest.split_at_mut(rest.len() / 2);
-        for (y, line) in pixels.chunks(width * 3).take(patch).enumerate() {
-            let to = y * patch..(y + 1) * patch;
-            let targets = red[to.clone()].iter_mut().zip(&mut green[to.clone()]).zip(&mut blue[to]);
-            for (((r, g), b), pixel) in targets.zip(line.chunks_exact(3)) {
-                *r = self.levels[0][usize::from(pixel[0])];
-                *g = self.levels[1][usize::from(pixel[1])];
-                *b = self.levels[2][usize::from(pixel[2])];
-            }
-        }
-        // A still image is the same frame repeated.
-        for channel in [red, green, blue] {
-            let (first, others) = channel.split_at_mut(area);
-            others.chunks_exact_mut(area).for_each(|frame| frame.copy_from_slice(first));
-        }
-    }
-}
-
-/// The value of each level of `channel`, in the order of f32 operations that `transformers` uses: mean
-/// and deviation are brought to levels first, then subtracted and divided.
-fn level_table(config: &ProcessorConfig, channel: usize) -> [f32; 256] {
-    let to_levels = if config.do_rescale { (1.0 / config.rescale_factor) as f32 } else { 1.0 };
-    let mean = config.image_mean[channel] as f32 * to_levels;
-    let std = config.image_std[channel] as f32 * to_levels;
-    std::array::from_fn(|level| match (config.do_normalize, config.do_rescale) {
-        (true, _) => (level as f32 - mean) / std,
-        (false, true) => level as f32 * config.rescale_factor as f32,
-        (false, false) => level as f32,
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::plain::level_table;
     use super::*;
 
     fn image(width: u32, height: u32) -> Image {
