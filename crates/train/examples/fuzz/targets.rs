@@ -37,7 +37,7 @@ pub(crate) struct Target {
     pub(crate) pieces: &'static [&'static [u8]],
     /// Files are cut after so many bytes.
     pub(crate) longest: usize,
-    /// The longest that one may take, time for other work of the machine included.
+    /// The longest that one may take.
     pub(crate) slow: Duration,
     /// Puts into the scratch folder what belongs beside the file.
     pub(crate) prepare: fn(&Path) -> IoResult<()>,
