@@ -107,6 +107,36 @@ fn a_template_without_end_is_cut_short() {
     assert!(error.contains("longer than 1048576 bytes"), "{error}");
 }
 
+/// What makes as much as a number says is not there, however it is written.
+#[test]
+fn a_template_that_multiplies_is_refused() {
+    let refused = |tag: &str| ChatTemplate::from_source(format!("{tag}{ONE_LINE}")).unwrap_err().to_string();
+    let product = format!("{{{{ 'a{}' {} }}}}", " *".repeat(40), "* 99".repeat(300));
+    assert_eq!(refused(&product), "chat template: multiplies (`*`), which no chat template needs");
+    for filter in ["batch(9999999999)", "slice(9999999999)", "indent(9999999999)"] {
+        let error = refused(&format!("{{{{ [1, 2] | {filter} }}}}"));
+        assert!(error.contains("unknown filter"), "{filter}: {error}");
+    }
+    assert!(refused("{{ '%9999999999d' | format(1) }}").contains("unknown filter"));
+    for call in ["tojson(9999999999)", "tojson(indent=9999999999)"] {
+        let error = refused(&format!("{{{{ [1] | {call} }}}}"));
+        assert!(error.contains("at most 64 spaces"), "{call}: {error}");
+    }
+    let indented = "{% if false %}{{ messages | tojson(indent=4) }}{% endif %}{% set x = [1] | tojson(4) %}";
+    ChatTemplate::from_source(format!("{indented}{ONE_LINE}")).unwrap();
+}
+
+/// The engine compiles them by as many calls inside one another.
+#[test]
+fn a_template_with_an_endless_chain_is_refused() {
+    let sum = format!("{{{{ m{} }}}}", "+1".repeat(500_000));
+    let choice = format!("{{% if a %}}{}{{% endif %}}", "{%elif b%}".repeat(100_000));
+    for (source, message) in [(sum, "a tag of more than"), (choice, "`elif`")] {
+        let error = ChatTemplate::from_source(source).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
 /// Found by the fuzzer: the engine panics on it.
 #[test]
 fn a_template_on_which_the_engine_panics_is_refused() {

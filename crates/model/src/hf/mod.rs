@@ -6,6 +6,7 @@
 //! Everything read from a folder is untrusted: sizes are bounded before anything is allocated, file names in
 //! an index cannot leave the folder, and text from outside cannot become a special token.
 
+mod bounds;
 mod bpe;
 mod config;
 mod fields;

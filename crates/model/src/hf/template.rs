@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
 use serde_json::{Value, json};
 
+use super::bounds::{bound_filters, refused};
 use super::tokenizer::TOKENIZER_CONFIG_FILE;
 use crate::plain_file;
 
@@ -191,10 +192,14 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// [`TemplateError::Jinja`] when it does not compile or render, [`TemplateError::Behaviour`] when it
-    /// edits texts, rewrites earlier turns, or does not end the assistant's turn with `<|im_end|>`.
+    /// edits texts, rewrites earlier turns, does not end the assistant's turn with `<|im_end|>`, multiplies, or
+    /// has a tag or a choice far longer than any chat template needs.
     pub fn from_source(source: String) -> Result<Self, TemplateError> {
         if source.len() > MAX_SOURCE {
             return Err(behaviour(format!("is longer than {MAX_SOURCE} bytes")));
+        }
+        if let Some(reason) = refused(&source) {
+            return Err(behaviour(reason));
         }
         let mut engine = Environment::new();
         engine.set_fuel(Some(MAX_STEPS));
@@ -205,6 +210,7 @@ impl ChatTemplate {
         engine.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
+        bound_filters(&mut engine);
         engine.add_template_owned(TEMPLATE_FILE, source.clone()).map_err(jinja)?;
         let template = Self { source, engine };
         template.check_behaviour()?;

@@ -189,9 +189,23 @@ fn compare_as(
     let same_text = gold == answer;
     let (gold, answer) = (Read::new(gold), Read::new(answer));
     let same_words = !gold.words.is_empty() && gold.words == answer.words;
-    if words::is_word(&gold.words) || (words::is_word(&answer.words) && words::is_text(&gold.words)) {
+    let (gold_word, answer_word) = (words::is_word(&gold.words), words::is_word(&answer.words));
+    if (gold_word && words::is_text(&answer.words)) || (answer_word && words::is_text(&gold.words)) {
         return Ok(same_words);
     }
+    let styles = (gold_style, answer_style);
+    let equal = same_values((&gold, &answer), styles, options, (same_text, same_words));
+    // `red` is the product `r*e*d`, either way round. What cannot be compared with a word is not that word.
+    if gold_word { Ok(equal.unwrap_or(false)) } else { equal }
+}
+
+/// Compares what the texts stand for, in all their readings. `same` is whether the texts and the words are alike.
+fn same_values(
+    (gold, answer): (&Read, &Read),
+    (gold_style, answer_style): (Style, Style),
+    options: Options,
+    (same_text, same_words): (bool, bool),
+) -> Result<bool, MathError> {
     let mut algebra = Algebra::new(budget::STEPS);
     algebra.exact_decimals = options.rounding == Rounding::Exact;
     algebra.by_digits = options.rounding == Rounding::Digits;

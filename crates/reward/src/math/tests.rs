@@ -140,6 +140,16 @@ fn unreadable_gold_is_invalid_and_unreadable_answers_are_wrong() {
     }
 }
 
+/// Found by the fuzzer: the word was a product one way round only.
+#[test]
+fn a_word_is_a_product_both_ways_round() {
+    all(&[("red", "r*ed"), ("red", "r \\cdot e \\cdot d"), ("inf", "\\infty")], true);
+    all(&[("red", "r*e"), ("red", "r+e+d"), ("red", "reed"), ("red", "r ed"), ("no", "n/o")], false);
+    for answer in ["r*", "\\frac{r}{0}", "r^{e^{d^{r^e}}}*\\sin d", "\\color{red}", "*"] {
+        assert_eq!(equivalent("red", answer, Options::default()), Ok(false), "{answer}");
+    }
+}
+
 #[test]
 fn what_is_not_decided_is_said() {
     let undecided = |a: &str, b: &str| equivalent(a, b, Options::default());

@@ -1,115 +1,66 @@
-//! Throws mutated files at whatever reads files from outside, for a while. A panic, a broken law or a slow input is a
-//! finding: it is printed, kept in a file, and ends the run with an error.
+//! Throws mutated files at whatever reads files from outside, and mutated texts at the parsers of what a policy writes.
+//! A panic, a broken law or a slow input is a finding: it is printed, kept in a file, and ends the run with an error.
 //!
-//! `cargo run --release -p eyas-train --example fuzz -- TARGET SECONDS [SEED]`, where `TARGET` is one of those in
-//! `targets.rs`, or `all` (one after the other, each for `SECONDS`).
+//! `cargo run --release -p eyas-train --example fuzz -- TARGET AMOUNT [SEED] [FROM]`
 //!
-//! Files come from `fuzz/corpus/TARGET`, the shipped recipes and the fixtures of the model; mutations cut, repeat,
-//! splice, insert and overwrite, and what is checksummed is summed again, so that the sum is no wall. It is not
-//! guided by coverage. The same seed makes the same files. Texts that a policy writes are thrown at their parsers by
-//! the example of the same name in `eyas-reward`.
+//! - `TARGET`: one of those in `targets.rs` and `texts.rs`, or `all`, one after the other.
+//! - `AMOUNT`: how many files each target gets (`50000`), or for how long (`40s`).
+//! - `SEED`: default 1. The same seed throws the same files on every machine; only how many `40s` are depends on it.
+//! - `FROM`: the number of the first file, default 0. `recipe 1 7 81234` throws one file again.
+//!
+//! Files come from the corpus of the target, the shipped recipes, the fixtures of the model and the conformance cases
+//! of rewards; mutations cut, repeat, splice, insert and overwrite, and what is checksummed is summed again, so that the
+//! sum is no wall. It is not guided by coverage.
+//!
+//! # What ends the process
+//!
+//! A stack that overflows and memory that cannot be had are not caught. Run it under `ulimit -v 8000000` (KiB), so that
+//! an input which takes gigabytes ends the fuzzer and not the machine. The number of the file that is being thrown
+//! stands in `fuzz-TARGET-SEED.at` in the folder for temporary files, which is removed when a target is through. To
+//! find out more:
+//!
+//! `fuzz TARGET 1 SEED "$(cat /tmp/fuzz-TARGET-SEED.at)"`
 
 mod mutate;
+mod run;
 mod sums;
 mod targets;
+mod texts;
 
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use eyas_core::Seed;
-use mutate::mutated;
+use run::{Amount, run};
 use targets::{TARGETS, Target};
+use texts::TEXTS;
 
-/// The longest that one file may take. A machine with other work needs some time for itself.
-const SLOW: Duration = Duration::from_secs(2);
-/// A run ends after so many findings.
-const FINDINGS: usize = 5;
-
-/// The files of a target's own corpus and of its other folders, in the order of their names.
-fn corpus(target: &Target) -> std::io::Result<Vec<Vec<u8>>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    let own = format!("fuzz/corpus/{}", target.name);
-    for folder in [own.as_str()].iter().chain(target.folders) {
-        let mut paths: Vec<PathBuf> =
-            fs::read_dir(root.join(folder))?.filter_map(|e| Some(e.ok()?.path())).collect();
-        paths.sort();
-        for path in paths.into_iter().filter(|p| p.is_file()) {
-            if *folder == own || path.extension().is_some_and(|e| e == target.extension) {
-                files.push(fs::read(path)?);
-            }
-        }
+/// A count, or a time: `50000`, `40s`.
+fn amount(text: &str) -> Option<Amount> {
+    match text.strip_suffix('s') {
+        Some(seconds) => seconds.parse().ok().map(Duration::from_secs).map(Amount::Time),
+        None => text.parse().ok().map(Amount::Files),
     }
-    Ok(files)
-}
-
-/// Runs one target; the number of findings.
-fn run(target: &Target, seconds: u64, seed: u64) -> Result<usize, String> {
-    let failed = |error: std::io::Error| format!("the corpus of {}: {error}", target.name);
-    let corpus = corpus(target).map_err(failed)?;
-    let scratch = tempfile::tempdir().map_err(failed)?;
-    (target.prepare)(scratch.path()).map_err(failed)?;
-    // A corpus that is refused as it is would be thrown at the first check only.
-    let whole = corpus.iter().filter(|file| (target.check)(scratch.path(), file) == Ok(true)).count();
-    if whole == 0 {
-        return Err(format!("nothing in the corpus of {} is accepted", target.name));
-    }
-    let (begin, mut count, mut accepted, mut findings) = (Instant::now(), 0u64, 0u64, 0);
-    let mut slowest = Duration::ZERO;
-    while begin.elapsed() < Duration::from_secs(seconds) && findings < FINDINGS {
-        let mut rng = Seed::new(seed).split(target.name, count).rng();
-        let file = mutated(&corpus, target.pieces, &mut rng);
-        let clock = Instant::now();
-        let done = catch_unwind(AssertUnwindSafe(|| (target.check)(scratch.path(), &file)));
-        let took = clock.elapsed();
-        slowest = slowest.max(took);
-        let problem = match done {
-            Err(_) => Some("a panic".to_string()),
-            Ok(Err(problem)) => Some(problem),
-            Ok(Ok(read)) => {
-                accepted += u64::from(read);
-                (took > SLOW).then(|| format!("{} ms", took.as_millis()))
-            }
-        };
-        if let Some(problem) = problem {
-            findings += 1;
-            let kept = std::env::temp_dir().join(format!("fuzz-{}-{seed}-{count}", target.name));
-            let place =
-                fs::write(&kept, &file).map_or_else(|e| e.to_string(), |()| kept.display().to_string());
-            println!("{}, seed {seed}, file {count}: {problem}\n{place}", target.name);
-        }
-        count += 1;
-    }
-    println!(
-        "{}: {} files to start from ({whole} accepted), {count} executions in {:.0} s ({accepted} accepted), the \
-         slowest {:.1} ms, {findings} findings",
-        target.name,
-        corpus.len(),
-        begin.elapsed().as_secs_f64(),
-        slowest.as_secs_f64() * 1e3,
-    );
-    Ok(findings)
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let name = arguments.first().map_or("", String::as_str);
-    let chosen: Vec<&Target> = TARGETS.iter().filter(|t| name == "all" || name == t.name).collect();
-    let seconds = arguments.get(1).and_then(|s| s.parse::<u64>().ok());
-    let seed = arguments.get(2).map_or(Some(1), |s| s.parse().ok());
-    let (false, Some(seconds), Some(seed)) = (chosen.is_empty(), seconds, seed) else {
-        let names: Vec<&str> = TARGETS.iter().map(|t| t.name).collect();
-        eprintln!("usage: fuzz {}|all SECONDS [SEED]", names.join("|"));
+    let all = || TARGETS.iter().chain(TEXTS);
+    let chosen: Vec<&Target> = all().filter(|t| name == "all" || name == t.name).collect();
+    let number = |at: usize, default| arguments.get(at).map_or(Some(default), |s| s.parse::<u64>().ok());
+    let given = arguments.get(1).and_then(|s| amount(s));
+    let (false, Some(amount), Some(seed), Some(from), true) =
+        (chosen.is_empty(), given, number(2, 1), number(3, 0), arguments.len() <= 4)
+    else {
+        let names: Vec<&str> = all().map(|t| t.name).collect();
+        eprintln!("usage: fuzz {}|all FILES|SECONDSs [SEED] [FROM]", names.join("|"));
         return ExitCode::FAILURE;
     };
     // A panic is caught and told with its file; the usual message would come before it.
     std::panic::set_hook(Box::new(|_| {}));
     let mut findings = 0;
     for target in chosen {
-        match run(target, seconds, seed) {
+        match run(target, amount, seed, from) {
             Ok(found) => findings += found,
             Err(error) => {
                 eprintln!("error: {error}");

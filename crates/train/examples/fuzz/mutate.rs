@@ -2,16 +2,13 @@
 
 use eyas_core::Rng;
 
-/// The longest file, in bytes.
-const LONGEST: usize = 40_000;
-
-/// One to eight mutations of a file of the corpus.
-pub(crate) fn mutated(corpus: &[Vec<u8>], pieces: &[&[u8]], rng: &mut Rng) -> Vec<u8> {
+/// One to eight mutations of a file of the corpus, cut after `longest` bytes.
+pub(crate) fn mutated(corpus: &[Vec<u8>], pieces: &[&[u8]], longest: usize, rng: &mut Rng) -> Vec<u8> {
     let mut file = rng.choose(corpus).cloned().unwrap_or_default();
     for _ in 0..1 + rng.below(8) {
         let at = rng.below(file.len() + 1);
         let end = (at + 1 + rng.below(20)).min(file.len());
-        match rng.below(9) {
+        match rng.below(10) {
             0 => drop(file.drain(at..end)),
             1 => {
                 let part = file[at..end].to_vec();
@@ -33,11 +30,18 @@ pub(crate) fn mutated(corpus: &[Vec<u8>], pieces: &[&[u8]], rng: &mut Rng) -> Ve
             5 if at < file.len() => file[at] ^= 1 << rng.below(8),
             6 if at < file.len() => file[at] = rng.next_u64() as u8,
             7 => number(&mut file, at, rng),
+            8 => character(&mut file, at, rng),
             _ => file.insert(at, rng.next_u64() as u8),
         }
-        file.truncate(LONGEST);
+        file.truncate(longest);
     }
     file
+}
+
+/// Puts in a character of some script.
+fn character(file: &mut Vec<u8>, at: usize, rng: &mut Rng) {
+    let new = char::from_u32(rng.below(0x3000) as u32).unwrap_or('?');
+    file.splice(at..at, new.encode_utf8(&mut [0; 4]).bytes());
 }
 
 /// Puts another number in place of the next one.

@@ -1,9 +1,10 @@
-//! What is thrown at, and the laws that must hold.
+//! What reads files, and the laws that must hold.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Cursor, Result as IoResult};
 use std::path::Path;
+use std::time::Duration;
 
 use eyas_model::hf::{
     ChatTemplate, Checkpoint, INDEX_FILE, Part, Piece, Qwen25VlConfig, Tokenizer, WEIGHTS_FILE, WeightDtype,
@@ -20,16 +21,24 @@ use serde_json::{Map, Value, json};
 
 use crate::sums;
 
-/// Something that reads a file.
+/// Something that reads a file or a text.
 pub(crate) struct Target {
-    /// Its name on the command line, and its folder in `fuzz/corpus`.
+    /// Its name on the command line, and its folder in `corpus`.
     pub(crate) name: &'static str,
+    /// Where the folder with its own files lies.
+    pub(crate) corpus: &'static str,
     /// More folders with files to start from.
     pub(crate) folders: &'static [&'static str],
     /// How their names end.
     pub(crate) extension: &'static str,
+    /// What a file of those folders holds to start from.
+    pub(crate) split: fn(&Path, Vec<u8>) -> Vec<Vec<u8>>,
     /// Pieces that the parser stumbles over.
     pub(crate) pieces: &'static [&'static [u8]],
+    /// Files are cut after so many bytes.
+    pub(crate) longest: usize,
+    /// The longest that one may take.
+    pub(crate) slow: Duration,
     /// Puts into the scratch folder what belongs beside the file.
     pub(crate) prepare: fn(&Path) -> IoResult<()>,
     /// The laws, with a scratch folder: whether the file was accepted, or what is broken.
@@ -37,16 +46,20 @@ pub(crate) struct Target {
 }
 
 /// A target without other folders and preparation.
-const PLAIN: Target = Target {
+pub(crate) const PLAIN: Target = Target {
     name: "",
+    corpus: "fuzz/corpus",
     folders: &[],
     extension: "",
+    split: |_, file| vec![file],
     pieces: JSON,
+    longest: 40_000,
+    slow: Duration::from_secs(2),
     prepare: |_| Ok(()),
     check: |_, _| Ok(false),
 };
 
-/// All targets.
+/// All that read files.
 pub(crate) const TARGETS: &[Target] = &[
     Target { name: "weights", pieces: WEIGHTS, check: weights, ..PLAIN },
     Target { name: "index", pieces: WEIGHTS, prepare: shards, check: index, ..PLAIN },
@@ -167,7 +180,7 @@ const TOKENIZER: &[&[u8]] = &[
     b"\\u0120",
     b"\"continuing_subword_prefix\": \"\xC3\xA9\xC3\xA9\"",
 ];
-// Steps are counted and not what one of them takes, so no text is made millions of times longer here.
+// A loop that joins a text to itself takes what it likes, so nothing here brings one along.
 const TEMPLATE: &[&[u8]] = &[
     b"{{",
     b"}}",

@@ -15,6 +15,9 @@ use super::{Problem, RecipeError, RlStage};
 use crate::StageState;
 use crate::source::curriculum;
 
+/// Most items of a curriculum: each is looked at in every step, and stands in every checkpoint.
+const MAX_ITEMS: usize = 1_000_000;
+
 /// More groups are sampled than are trained on, so that a step does not run short of groups that teach
 /// something. `rollout.groups` is how many are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,7 +95,8 @@ pub struct CurriculumSettings {
     /// How they are chosen.
     pub rule: Rule,
     /// Start states of each environment, drawn once at the beginning of the stage; each is an item of the
-    /// curriculum. 0: every environment is an item, and its states are new ones every time. Default 0.
+    /// curriculum. 0: every environment is an item, and its states are new ones every time. At most 1,000,000 over
+    /// all environments together; default 0.
     pub starts: usize,
     /// What an attempt is worth to the curriculum.
     pub score: Worth,
@@ -251,6 +255,12 @@ pub(super) fn check_draw(stage: &RlStage, at: &At<'_>) -> Result<(), RecipeError
         if settings.starts == 0 && settings.rule.is_ordered() {
             return Err(at.at("starts").fail(Problem::NoStarts));
         }
+        let fits = settings.starts <= MAX_ITEMS / stage.env.len().max(1);
+        at.at("starts").range(
+            settings.starts as f64,
+            fits,
+            "at most 1000000, over all environments together",
+        )?;
         curriculum(&stage.env, settings, Seed::new(0)).map_err(|error| at.fail(error))?;
     }
     if !stage.context.is_empty() {

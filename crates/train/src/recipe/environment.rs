@@ -8,10 +8,17 @@ use super::at::At;
 use super::file::EnvFile;
 use super::{EnvChoice, Problem, RecipeError};
 
+/// Most environments of a mixture, those that `levels` stands for counted one by one. Each is tried, and compared
+/// with all others.
+const MAX_ENVS: usize = 2000;
+
 pub(super) fn environments(files: Vec<EnvFile>, at: &At<'_>) -> Result<Vec<EnvChoice>, RecipeError> {
     let mut envs: Vec<EnvChoice> = Vec::new();
     for (index, file) in files.into_iter().enumerate() {
         let at = at.at(index);
+        let count = envs.len() + file.levels.len().max(1);
+        let place = if file.levels.is_empty() { &at } else { &at.at("levels") };
+        place.range(count as f64, count <= MAX_ENVS, "at most 2000 environments in a mixture")?;
         for env in levels(file, &at)? {
             if envs.iter().any(|e| e.name == env.name) {
                 return Err(at.fail(Problem::DuplicateEnv(env.name)));

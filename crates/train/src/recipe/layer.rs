@@ -39,14 +39,21 @@ impl Places {
     }
 
     fn forget(&mut self, key: &str) {
+        let inside: Vec<String> = self.inside(key).map(|(k, _)| k.clone()).collect();
+        self.by_key.remove(key);
+        inside.iter().for_each(|k| drop(self.by_key.remove(k)));
+    }
+
+    /// What is inside of `key`.
+    fn inside(&self, key: &str) -> impl Iterator<Item = (&String, &Place)> {
         let inside = format!("{key}.");
-        self.by_key.retain(|k, _| k != key && !k.starts_with(&inside));
+        let from = self.by_key.range(inside.clone()..);
+        from.take_while(move |(k, _)| k.starts_with(&inside))
     }
 
     /// Records what `other` knows of `key` and of what is inside it.
     fn adopt(&mut self, other: &Self, key: &str) {
-        let inside = format!("{key}.");
-        let of_key = other.by_key.iter().filter(|(k, _)| *k == key || k.starts_with(&inside));
+        let of_key = other.by_key.get_key_value(key).into_iter().chain(other.inside(key));
         self.by_key.extend(of_key.map(|(k, place)| (k.clone(), place.clone())));
     }
 }
@@ -144,11 +151,9 @@ impl Layer {
         };
         let table = text.parse::<Table>().map_err(syntax)?;
         let spanned = DeTable::parse(text).map_err(syntax)?;
-        let mut by_key = BTreeMap::new();
-        let mut record = |key: &str, offset| {
-            by_key.insert(key.to_string(), Place::of(file, text, offset));
-        };
-        record_table(spanned.get_ref(), "", &mut record);
+        let mut keys = Vec::new();
+        record_table(spanned.get_ref(), "", &mut |key, offset| keys.push((offset, key.to_string())));
+        let by_key = Place::all(file, text, keys);
         Ok(Self { table, places: Places { file: Place::File { file: file.into() }, by_key } })
     }
 

@@ -4,7 +4,7 @@ use eyas_algo::Decay;
 use eyas_gym::ResponseStyle;
 
 use super::super::*;
-use super::{FULL, LEAST, least_with, rl};
+use super::{FULL, LEAST, error_of, least_with, rl};
 
 #[test]
 fn defaults_are_filled_in() {
@@ -90,4 +90,33 @@ fn what_is_written_is_what_was_said() {
     {
         assert!(written.lines().any(|l| l == line), "{line} is not in\n{written}");
     }
+}
+
+/// Refused before anything of that size is made.
+#[test]
+fn curricula_and_mixtures_have_a_bound() {
+    let starts = |n: u64| {
+        let section = format!("[stage.curriculum]\nstarts = {n}\n[stage.rollout]");
+        Recipe::from_toml(&least_with("[stage.rollout]", &section), "r.toml").map_err(|e| e.to_string())
+    };
+    // The stage has two environments.
+    assert!(starts(500_000).is_ok());
+    for n in [500_001, 1_000_000_000, i64::MAX as u64] {
+        let range = "is out of range: at most 1000000, over all environments together";
+        let error = starts(n).unwrap_err();
+        assert!(error.starts_with("r.toml:21:1: `stage.1.curriculum.starts`: "), "{error}");
+        assert!(error.ends_with(range), "{error}");
+    }
+
+    let levels = |n: usize| {
+        let levels: Vec<String> = (0..n).map(|i| (i as f64 / n as f64).to_string()).collect();
+        let levels = format!("id = \"frozen-lake\"\nlevels = [{}]", levels.join(", "));
+        least_with("id = \"frozen-lake\"", &levels)
+    };
+    let recipe = Recipe::from_toml(&levels(50), "r.toml").unwrap();
+    assert_eq!(rl(&recipe).env.len(), 51);
+    assert_eq!(
+        error_of(&levels(2000)),
+        "r.toml:20:1: `stage.1.env.1.levels`: 2001 is out of range: at most 2000 environments in a mixture"
+    );
 }
