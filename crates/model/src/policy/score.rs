@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -92,6 +92,8 @@ impl Policy {
         loss: impl FnOnce(&Scored) -> Result<Upstream, E>,
     ) -> Result<Scored, E> {
         let clock = Instant::now();
+        // The sampler's copy of the weights will be out of date after this; its memory is better used here.
+        self.fast_text = OnceLock::new();
         let parts = self.pack(groups, images, options)?;
         let forbidden = forbidden(&parts, options);
         let run = |packed: Packed| {
