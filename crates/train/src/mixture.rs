@@ -113,6 +113,12 @@ mod tests {
         }
     }
 
+    fn hang() -> ! {
+        loop {
+            std::thread::sleep(Duration::from_secs(3600));
+        }
+    }
+
     #[test]
     fn a_start_that_fails_is_drawn_again_and_one_that_always_does_is_an_error() {
         let quiet = Interrupt::default();
@@ -121,14 +127,11 @@ mod tests {
             name: id.into(),
             weight: 1.0,
             level: None,
-            knobs: Knobs::default(),
+            knobs: Knobs::defaults(eyas_gym::find(id).unwrap().spec.knobs),
         };
         let envs = [env("frozen-lake"), env("counting")];
         let wanted: Vec<(usize, Seed)> = (0..6).map(|n| (n % 2, Seed::new(n as u64))).collect();
-        let reset = |env: &EnvChoice, seed| {
-            let spec = eyas_gym::find(&env.id)?.spec;
-            Start::reset(&env.id, seed, &Knobs::defaults(spec.knobs))
-        };
+        let reset = |env: &EnvChoice, seed| Start::reset(&env.id, seed, &env.knobs);
         let limit = Some(Duration::from_millis(500));
         let seeds = |starts: &[Start]| starts.iter().map(|s| s.seed).collect::<Vec<_>>();
         let all: Vec<Seed> = wanted.iter().map(|w| w.1).collect();
@@ -139,9 +142,6 @@ mod tests {
             assert!(whole.iter().all(|s| s.failed.is_empty()));
         }
         let watch = Watch { limit, interrupt: &quiet };
-        let hang = || loop {
-            std::thread::sleep(Duration::from_secs(3600));
-        };
         // The second place hangs twice, the fifth panics once.
         let hangs = [Seed::new(1), Seed::new(1).split("again", 2)];
         let faulty = move |env: &EnvChoice, seed: Seed| {
