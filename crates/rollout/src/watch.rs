@@ -236,7 +236,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(100));
                 further();
             }
-            while steps == 3 {
+            if steps == 3 {
                 std::thread::sleep(Duration::from_secs(3600));
             }
             steps
