@@ -6,7 +6,7 @@ use eyas_core::{Episode, Interrupt, Seed};
 use eyas_gym::{Knobs, ResponseStyle};
 use eyas_model::Sampling;
 use eyas_reward::{RewardSpec, format, perception, score_episode};
-use eyas_rollout::{Agent, Pictures, Reference, RolloutConfig, RolloutError, Start, rollout};
+use eyas_rollout::{Agent, Pictures, Reference, RolloutConfig, RolloutError, Start, Watch, all, rollout};
 use rayon::prelude::*;
 
 use crate::summary::Measured;
@@ -68,10 +68,30 @@ impl Evaluation {
 /// The held-out start states of an environment: a stream of seeds that training never uses.
 ///
 /// # Errors
-/// When the environment is unknown or refuses its knobs.
-pub fn held_out(env: &EvalEnv, seed: Seed, episodes: usize) -> Result<Vec<Start>, RolloutError> {
+/// When the environment is unknown, refuses its knobs, panics, or takes longer than the limit of `watch`.
+pub fn held_out(
+    env: &EvalEnv,
+    seed: Seed,
+    episodes: usize,
+    watch: Watch<'_>,
+) -> Result<Vec<Start>, RolloutError> {
+    let (id, knobs) = (env.id.clone(), env.knobs.clone());
+    held_out_with(env, seed, episodes, watch, move |seed| Start::reset(&id, seed, &knobs))
+}
+
+fn held_out_with(
+    env: &EvalEnv,
+    seed: Seed,
+    episodes: usize,
+    watch: Watch<'_>,
+    reset: impl Fn(Seed) -> Result<Start, RolloutError> + Send + Sync + 'static,
+) -> Result<Vec<Start>, RolloutError> {
     let stream = seed.split(&env.name, 0);
-    (0..episodes as u64).map(|i| Start::reset(&env.id, stream.split("episode", i), &env.knobs)).collect()
+    let seeds: Vec<Seed> = (0..episodes as u64).map(|i| stream.split("episode", i)).collect();
+    match all(seeds.clone(), watch, reset)? {
+        Ok(starts) => starts.into_iter().collect(),
+        Err((i, why)) => Err(RolloutError::Environment { env: env.id.clone(), seed: seeds[i], why }),
+    }
 }
 
 /// Plays both references on the held-out episodes.
@@ -79,7 +99,9 @@ pub fn held_out(env: &EvalEnv, seed: Seed, episodes: usize) -> Result<Vec<Start>
 /// # Errors
 /// When the environment is unknown or refuses its knobs.
 pub fn references(env: &EvalEnv, seed: Seed, episodes: usize) -> Result<Reference, RolloutError> {
-    Reference::of(&held_out(env, seed, episodes)?, &Interrupt::default())
+    let (limit, interrupt) = (None, &Interrupt::default());
+    let watch = Watch { limit, interrupt };
+    Reference::of(&held_out(env, seed, episodes, watch)?, watch)
 }
 
 /// Plays the held-out episodes of one environment; gives the result and the episodes.
@@ -94,8 +116,9 @@ pub fn evaluate(
     interrupt: &Interrupt,
     mut progress: impl FnMut(usize),
 ) -> Result<Evaluation, RolloutError> {
-    let starts = held_out(env, config.seed, config.episodes)?;
-    let reference = Reference::of(&starts, interrupt)?;
+    let watch = Watch { limit: config.env_limit, interrupt };
+    let starts = held_out(env, config.seed, config.episodes, watch)?;
+    let reference = Reference::of(&starts, watch)?;
     let rollout_config = RolloutConfig {
         style: config.style,
         sampling: config.sampling,
@@ -127,4 +150,34 @@ pub fn evaluate(
     let tokens: usize = episodes.iter().map(|e| e.trajectory.sampled_len()).sum();
     let response_tokens = tokens as f64 / turns.max(1) as f64;
     Ok(Evaluation { measured: Measured::of(&episodes), reference, response_tokens, episodes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_out_start_that_hangs_is_an_error_with_its_seed() {
+        let spec = eyas_gym::find("frozen-lake").unwrap_or_else(|e| panic!("{e}")).spec;
+        let env =
+            EvalEnv { id: "frozen-lake".into(), name: "lake".into(), knobs: Knobs::defaults(spec.knobs) };
+        let quiet = Interrupt::default();
+        let limit = Some(Duration::from_millis(500));
+        let watch = Watch { limit, interrupt: &quiet };
+        let seeds = |starts: Vec<Start>| starts.iter().map(|s| s.seed).collect::<Vec<_>>();
+        let plain = held_out(&env, Seed::new(3), 8, Watch { limit: None, ..watch }).map(seeds);
+        let plain = plain.unwrap_or_else(|e| panic!("{e}"));
+        let watched = held_out(&env, Seed::new(3), 8, watch).map(seeds).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(plain, watched, "watching changes nothing");
+        let (bad, knobs) = (plain[5], env.knobs.clone());
+        let hangs = move |seed: Seed| {
+            if seed == bad {
+                std::thread::sleep(Duration::from_secs(3600));
+            }
+            Start::reset("frozen-lake", seed, &knobs)
+        };
+        let error = held_out_with(&env, Seed::new(3), 8, watch, hangs).err().map(|e| e.to_string());
+        let bad = bad.value();
+        assert_eq!(error, Some(format!("environment frozen-lake, start {bad}: gave no answer within 0.5 s")));
+    }
 }

@@ -32,7 +32,7 @@ pub use grid::{Cell, Direction};
 pub use knob::{Axis, Dial, KnobError, KnobKind, KnobSpec, KnobValue, Knobs};
 pub use pool::{Ahead, Pool};
 pub use prompt::{ResponseStyle, first_message, later_message, response};
-pub use reference::{normalised, play_oracle, play_random};
+pub use reference::{normalised, play_oracle, play_oracle_with, play_random, play_random_with};
 pub use registry::{EnvEntry, GymError, common_knobs, find, registry};
 pub use stored::{StoredReference, StoredReferences, measure_reference, stored_reference, stored_references};
 pub use table::{Move, Table, open_table, play_table};

@@ -5,7 +5,12 @@ use eyas_core::Seed;
 use crate::{Game, Status};
 
 /// Plays guesses (see [`Env::guess`](crate::Env::guess)) to the end; gives the total score.
-pub fn play_random(mut game: Box<dyn Game>, seed: Seed) -> f32 {
+pub fn play_random(game: Box<dyn Game>, seed: Seed) -> f32 {
+    play_random_with(game, seed, || {})
+}
+
+/// The same; `moved` is called after every move.
+pub fn play_random_with(mut game: Box<dyn Game>, seed: Seed, moved: impl Fn()) -> f32 {
     let mut rng = seed.rng();
     let mut total = 0.0;
     while game.status() == Status::Running {
@@ -13,12 +18,18 @@ pub fn play_random(mut game: Box<dyn Game>, seed: Seed) -> f32 {
             Some(Ok(step)) => step.score,
             _ => game.pass().score,
         };
+        moved();
     }
     total
 }
 
 /// Plays the oracle to the end; gives the total score.
-pub fn play_oracle(mut game: Box<dyn Game>) -> f32 {
+pub fn play_oracle(game: Box<dyn Game>) -> f32 {
+    play_oracle_with(game, || {})
+}
+
+/// The same; `moved` is called after every move.
+pub fn play_oracle_with(mut game: Box<dyn Game>, moved: impl Fn()) -> f32 {
     let mut total = 0.0;
     while game.status() == Status::Running {
         let action = game.oracle();
@@ -26,6 +37,7 @@ pub fn play_oracle(mut game: Box<dyn Game>) -> f32 {
             Ok(step) => step.score,
             Err(_) => game.pass().score,
         };
+        moved();
     }
     total
 }

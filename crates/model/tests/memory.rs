@@ -69,6 +69,8 @@ fn ten_thousand_steps_with_ever_new_images_stay_where_they_are() {
         }
     }
     assert!(policy.feature_cache_bytes() <= 64 << 10);
+    let slope = (most as f64 - warm as f64) / f64::from(STEPS - WARM) * 1000.0 / 1e6;
+    println!("at most {slope:.3} MB more in 1,000 steps, over {} steps", STEPS - WARM);
     // The slope that a leak of one kilobyte a step would have is 8 MB here.
     assert!(most < warm + (2 << 20), "{warm} bytes after {WARM} steps, up to {most} later");
 }

@@ -16,10 +16,11 @@ mod start;
 mod watch;
 
 pub use agent::{Agent, Encoded, Pictures};
-pub use demo::{Teacher, demonstrate};
+pub use demo::{Demonstrated, Lesson, Teacher, demonstrate};
 pub use engine::{RolloutConfig, RolloutSeconds, RolloutStats, rollout};
 pub use error::RolloutError;
 pub use judge::{ModelJudge, Reading};
 pub use kinds::token_kinds;
 pub use reference::Reference;
 pub use start::Start;
+pub use watch::{Watch, all, each};

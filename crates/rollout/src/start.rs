@@ -1,6 +1,6 @@
 //! Where episodes start.
 
-use eyas_core::{Rng, Seed, isolate};
+use eyas_core::{EPISODE_VERSION, Episode, Outcome, Rng, Seed, Trajectory, Turn, isolate};
 use eyas_gym::{Game, Knobs, Status, find};
 
 use crate::RolloutError;
@@ -31,6 +31,29 @@ impl Start {
         })??;
         let knobs = serde_json::to_value(knobs).unwrap_or_default();
         Ok(Self { game, seed, knobs, failed: Vec::new() })
+    }
+
+    /// An episode from here of which nothing is played yet.
+    pub fn episode(&self, trajectory: Trajectory) -> Episode {
+        Episode {
+            version: EPISODE_VERSION,
+            env: self.game.spec().id.to_string(),
+            seed: self.seed,
+            knobs: self.knobs.clone(),
+            turns: Vec::new(),
+            trajectory,
+            scores: Vec::new(),
+            env_return: 0.0,
+            env_score: 0.0,
+            outcome: Outcome::Truncated,
+            images: Default::default(),
+        }
+    }
+
+    /// An episode from here that was lost before anything was shown, and why.
+    pub fn lost(&self, trajectory: Trajectory, why: String) -> Episode {
+        let turns = vec![Turn { error: Some(why), ..Turn::default() }];
+        Episode { turns, outcome: Outcome::Lost, ..self.episode(trajectory) }
     }
 
     /// Plays up to `moves` random legal actions, stopping short of the end of the episode.

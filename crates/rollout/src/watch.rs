@@ -16,11 +16,15 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What environments are watched for.
 #[derive(Clone, Copy)]
-pub(crate) struct Watch<'a> {
+pub struct Watch<'a> {
     /// Longest time for one piece of work; `None`: for ever.
-    pub(crate) limit: Option<Duration>,
-    pub(crate) interrupt: &'a Interrupt,
+    pub limit: Option<Duration>,
+    /// Ends the wait for work that has a limit.
+    pub interrupt: &'a Interrupt,
 }
+
+/// Tells that a piece of work has come further: from then on its time counts anew.
+pub(crate) type Further<'a> = &'a dyn Fn();
 
 /// Does `work` on every item, on as many threads as the pool has; gives the results in the order of the items,
 /// or why there is none. Without a limit the threads are those of the pool. With one they are threads of
@@ -28,7 +32,17 @@ pub(crate) struct Watch<'a> {
 ///
 /// # Errors
 /// [`RolloutError::Interrupted`] and [`RolloutError::Threads`].
-pub(crate) fn each<T, R, F>(
+pub fn each<T, R, F>(items: Vec<T>, watch: Watch<'_>, work: F) -> Result<Vec<Result<R, String>>, RolloutError>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+    F: Fn(T) -> R + Send + Sync + 'static,
+{
+    each_by_steps(items, watch, move |item, _| work(item))
+}
+
+/// The same for work of many steps, each of which has the time of the limit: it tells when it has taken one.
+pub(crate) fn each_by_steps<T, R, F>(
     items: Vec<T>,
     watch: Watch<'_>,
     work: F,
@@ -36,30 +50,63 @@ pub(crate) fn each<T, R, F>(
 where
     T: Send + 'static,
     R: Send + 'static,
-    F: Fn(T) -> R + Send + Sync + 'static,
+    F: Fn(T, Further<'_>) -> R + Send + Sync + 'static,
 {
     match watch.limit {
-        None => Ok(items.into_par_iter().map(|item| isolate(|| work(item))).collect()),
-        Some(limit) => watched(items, limit, watch.interrupt, work),
+        None => Ok(items.into_par_iter().map(|item| isolate(|| work(item, &|| {}))).collect()),
+        // None is missing where the wait goes on to the end.
+        Some(limit) => {
+            Ok(watched(items, limit, watch.interrupt, false, work)?.into_iter().flatten().collect())
+        }
     }
 }
 
-/// What a thread tells: which item it takes, and what came of it.
+/// Does `work` on every item as [`each`] does, where no result can be done without: the first failure that is seen
+/// ends the wait, and comes back as the item's position and why.
+///
+/// # Errors
+/// Those of [`each`].
+pub fn all<T, R, F>(
+    items: Vec<T>,
+    watch: Watch<'_>,
+    work: F,
+) -> Result<Result<Vec<R>, (usize, String)>, RolloutError>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+    F: Fn(T) -> R + Send + Sync + 'static,
+{
+    let results = match watch.limit {
+        None => each(items, watch, work)?.into_iter().map(Some).collect(),
+        Some(limit) => watched(items, limit, watch.interrupt, true, move |item, _: Further<'_>| work(item))?,
+    };
+    let failed = |(i, result): (usize, &Option<Result<R, String>>)| {
+        Some((i, result.as_ref()?.as_ref().err()?.clone()))
+    };
+    Ok(match results.iter().enumerate().find_map(failed) {
+        Some(failed) => Err(failed),
+        None => Ok(results.into_iter().flatten().flatten().collect()),
+    })
+}
+
+/// What a thread tells: which item it takes, or has come further with, and what came of it.
 enum Told<R> {
     Begun(usize, Instant),
     Ended(usize, Result<R, String>),
 }
 
+/// The results, all of them unless `first` says that the first failure ends the wait.
 fn watched<T, R, F>(
     items: Vec<T>,
     limit: Duration,
     interrupt: &Interrupt,
+    first: bool,
     work: F,
-) -> Result<Vec<Result<R, String>>, RolloutError>
+) -> Result<Vec<Option<Result<R, String>>>, RolloutError>
 where
     T: Send + 'static,
     R: Send + 'static,
-    F: Fn(T) -> R + Send + Sync + 'static,
+    F: Fn(T, Further<'_>) -> R + Send + Sync + 'static,
 {
     let mut results: Vec<Option<Result<R, String>>> = items.iter().map(|_| None).collect();
     let mut left = results.len();
@@ -78,8 +125,11 @@ where
     while left > 0 {
         let next = running.values().map(|begun| limit.saturating_sub(begun.elapsed())).min();
         match told.recv_timeout(next.map_or(LOOK, |next| next.min(LOOK))) {
+            // What was given up may still come further, and stays given up.
             Ok(Told::Begun(item, at)) => {
-                running.insert(item, at);
+                if results[item].is_none() {
+                    running.insert(item, at);
+                }
             }
             // An item that was given up is no longer running; its result comes too late.
             Ok(Told::Ended(item, result)) if running.remove(&item).is_some() => {
@@ -96,13 +146,20 @@ where
             left -= 1;
             hire()?;
         }
+        if first && results.iter().flatten().any(Result::is_err) {
+            queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            break;
+        }
     }
-    // None is missing: the loop ends when each has a result.
-    Ok(results.into_iter().flatten().collect())
+    Ok(results)
 }
 
 /// Takes items until there are none, or nobody listens any more.
-fn serve<T, R>(queue: &Mutex<VecDeque<(usize, T)>>, work: &impl Fn(T) -> R, tell: &Sender<Told<R>>) {
+fn serve<T, R>(
+    queue: &Mutex<VecDeque<(usize, T)>>,
+    work: &impl Fn(T, Further<'_>) -> R,
+    tell: &Sender<Told<R>>,
+) {
     loop {
         // Nothing panics while the lock is held.
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -110,7 +167,11 @@ fn serve<T, R>(queue: &Mutex<VecDeque<(usize, T)>>, work: &impl Fn(T) -> R, tell
         if tell.send(Told::Begun(index, Instant::now())).is_err() {
             return;
         }
-        let result = isolate(|| work(item));
+        let further = || {
+            // Nobody listens any more: nobody minds.
+            let _ = tell.send(Told::Begun(index, Instant::now()));
+        };
+        let result = isolate(|| work(item, &further));
         if tell.send(Told::Ended(index, result)).is_err() {
             return;
         }
@@ -163,6 +224,61 @@ mod tests {
                 n => assert_eq!(result, Ok(n + 1)),
             }
         }
+    }
+
+    #[test]
+    fn each_step_has_the_time_of_the_limit() {
+        let quiet = Interrupt::default();
+        let watch = Watch { limit: Some(Duration::from_millis(400)), interrupt: &quiet };
+        // Ten steps of 100 ms; the second one loses its way after the third.
+        let results = each_by_steps(vec![10, 3], watch, |steps: u64, further| {
+            for _ in 0..steps {
+                std::thread::sleep(Duration::from_millis(100));
+                further();
+            }
+            if steps == 3 {
+                std::thread::sleep(Duration::from_secs(3600));
+            }
+            steps
+        });
+        assert_eq!(results.unwrap(), [Ok(10), Err("gave no answer within 0.4 s".into())]);
+    }
+
+    #[test]
+    fn what_comes_back_too_late_stays_given_up() {
+        let quiet = Interrupt::default();
+        let watch = Watch { limit: Some(Duration::from_millis(100)), interrupt: &quiet };
+        let results = each_by_steps(vec![300, 0, 0, 0], watch, |ms: u64, further| {
+            std::thread::sleep(Duration::from_millis(ms));
+            further();
+            std::thread::sleep(Duration::from_millis(80));
+            further();
+            std::thread::sleep(Duration::from_millis(80));
+            ms
+        });
+        assert_eq!(results.unwrap()[..2], [Err("gave no answer within 0.1 s".into()), Ok(0)]);
+    }
+
+    #[test]
+    fn where_all_are_needed_the_first_failure_ends_the_wait() {
+        let quiet = Interrupt::default();
+        for limit in [None, Some(Duration::from_millis(300))] {
+            let watch = Watch { limit, interrupt: &quiet };
+            assert_eq!(all((0..40).collect(), watch, |n: u64| n + 1).unwrap(), Ok((1..41).collect()));
+            let (at, why) =
+                all((0..40).collect(), watch, |n: u64| assert_ne!(n, 7, "seven")).unwrap().unwrap_err();
+            assert!(at == 7 && why.contains("seven"), "{at} {why}");
+        }
+        let watch = Watch { limit: Some(Duration::from_millis(300)), interrupt: &quiet };
+        let begun = Instant::now();
+        let hangs = |_: u64| -> u64 {
+            loop {
+                std::thread::sleep(Duration::from_secs(3600));
+            }
+        };
+        let (_, why) = all((0..1000).collect(), watch, hangs).unwrap().unwrap_err();
+        assert_eq!(why, "gave no answer within 0.3 s");
+        assert!(begun.elapsed() < Duration::from_secs(20), "not one after the other");
     }
 
     #[test]

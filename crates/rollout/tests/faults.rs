@@ -3,12 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use eyas_core::{Group, Image, Interrupt, Outcome, Rng, Seed};
+use eyas_core::{Episode, Group, Image, Interrupt, Outcome, Rng, Seed};
 use eyas_gym::{
     EnvSpec, Frame, Game, Knobs, Observation, ParseError, Perception, ResponseStyle, Status, Step, find,
 };
 use eyas_model::{Sampling, Vlm};
-use eyas_rollout::{Agent, Pictures, RolloutConfig, Start, rollout};
+use eyas_rollout::{
+    Agent, Demonstrated, Lesson, Pictures, Reference, RolloutConfig, Start, Teacher, Watch, demonstrate,
+    rollout,
+};
 
 const CONTEXT: usize = 700;
 
@@ -176,7 +179,7 @@ fn a_fault_loses_its_own_episodes() {
                     assert!(episode.lost().unwrap().ends_with(why), "{fails:?}: {:?}", episode.lost());
                     assert_eq!((episode.seed, episode.env.as_str()), (Seed::new(2), "frozen-lake"));
                     // What was said before it is kept as it was said.
-                    let said = |e: &eyas_core::Episode, n| {
+                    let said = |e: &Episode, n| {
                         e.turns.iter().take(n).map(|t| t.response.clone()).collect::<Vec<_>>()
                     };
                     assert_eq!(said(episode, answered), said(whole, answered), "{fails:?}");
@@ -188,4 +191,54 @@ fn a_fault_loses_its_own_episodes() {
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "{fails:?}");
     }
+}
+
+fn show(model: &Vlm, fails: Option<Fails>, limit: Option<Duration>) -> Vec<Demonstrated> {
+    let style = ResponseStyle::Think;
+    let teacher = Teacher { noise: 0.3, style, max_tokens: 4000, thought_dropout: 0.3, record_truth: true };
+    // None before the one with the fault, which counts its turns.
+    let moves = |n| usize::from(n != 2);
+    let lesson = |(n, start)| Lesson { start, moves: moves(n), rng: Seed::new(n as u64).rng() };
+    let lessons = starts(fails).into_iter().enumerate().map(lesson).collect();
+    let watch = Watch { limit, interrupt: &Interrupt::default() };
+    demonstrate(Agent::of(model), lessons, &teacher, watch).unwrap()
+}
+
+#[test]
+fn a_fault_loses_its_own_demonstration() {
+    let text = "<think>left</think><answer>left right up down</answer> walk to the flag";
+    let model = Vlm::tiny([text.to_string()].into_iter(), 300, &[], Seed::new(3)).unwrap();
+    let (short, long) = (Some(Duration::from_millis(500)), Some(Duration::from_secs(600)));
+    let whole = show(&model, None, None);
+    let turns = |shown: &Demonstrated| shown.as_ref().map_or(0, |(episode, _)| episode.turns.len());
+    assert!(whole.iter().all(|shown| turns(shown) > 0) && turns(&whole[2]) > 1);
+    assert_eq!(show(&model, None, long), whole, "watching changes nothing");
+    let cases = [
+        (Fails::Opening, long, "no picture"),
+        (Fails::Step, None, "no second step"),
+        (Fails::Step, long, "no second step"),
+        (Fails::Picture, None, "no second picture"),
+        (Fails::Hangs, short, "gave no answer within 0.5 s"),
+    ];
+    for (fails, limit, why) in cases {
+        for (n, (shown, whole)) in show(&model, Some(fails), limit).iter().zip(&whole).enumerate() {
+            match n {
+                2 => assert!(shown.as_ref().unwrap_err().ends_with(why), "{fails:?}: {shown:?}"),
+                _ => assert_eq!(shown, whole, "{fails:?}: a demonstration without the fault"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fault_is_left_out_of_the_references() {
+    let (quiet, short) = (Interrupt::default(), Some(Duration::from_millis(500)));
+    let of = |starts: &[Start], limit| Reference::of(starts, Watch { limit, interrupt: &quiet }).unwrap();
+    let mut whole = starts(None);
+    assert_eq!(of(&whole, None), of(&whole, short), "watching changes nothing");
+    whole.remove(2);
+    let left = of(&whole, None);
+    // The moves before the second one do not fail: what counts is a whole game.
+    assert_eq!(of(&starts(Some(Fails::Step)), None), left);
+    assert_eq!(of(&starts(Some(Fails::Hangs)), short), left);
 }

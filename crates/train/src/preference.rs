@@ -8,11 +8,10 @@ use eyas_algo::Mean;
 use eyas_algo::loss::preference::{
     Counts, Pair, PreferenceBatch, PreferenceLoss, ScorePairs, best_and_worst, preference_loss,
 };
-use eyas_core::{Episode, Group, Seed, Trajectory, isolate};
+use eyas_core::{Episode, Group, Seed, Trajectory};
 use eyas_model::{ImageStore, Policy, ScoreOptions, Scored, Upstream, Vlm};
 use eyas_reward::{Progress, RewardSpec};
-use eyas_rollout::{Agent, Pictures, RolloutError, Teacher, demonstrate, rollout};
-use rayon::prelude::*;
+use eyas_rollout::{Agent, Demonstrated, Lesson, Pictures, Start, Teacher, demonstrate, rollout};
 use serde_json::Value;
 
 use crate::judges::{Scoring, Snapshot};
@@ -119,7 +118,7 @@ struct Drawn {
     /// (chosen, rejected), by position in `episodes`.
     pairs: Vec<(usize, usize)>,
     sampled_tokens: usize,
-    /// What was lost because its environment panicked, a sentence each.
+    /// What was lost because its environment failed, a sentence each.
     lost: Vec<String>,
 }
 
@@ -138,31 +137,36 @@ fn demonstrated(
         thought_dropout: 0.0,
         record_truth: false,
     };
-    let starts = starts(&stage.env, stage.pairs.count, seed)?;
+    let starts = starts(&stage.env, stage.pairs.count, seed, run.watch())?;
     let mut lost: Vec<String> = starts.iter().flat_map(|(_, start)| start.failed.clone()).collect();
-    let both: Vec<Result<Result<[Episode; 2], RolloutError>, String>> = starts
-        .into_par_iter()
-        .enumerate()
-        .map(|(place, (env, start))| {
-            let mut rng = seed.split("teacher", place as u64).rng();
-            let (env, begun) = (&stage.env[env].id, start.seed.value());
-            isolate(|| {
-                let good = demonstrate(agent, start.clone(), &teacher(0.0), &mut rng)?;
-                Ok([good, demonstrate(agent, start, &teacher(1.0), &mut rng)?])
-            })
-            .map_err(|why| format!("a pair of {env} is lost (start {begun}): it {why}"))
-        })
-        .collect();
+    let lesson = |(place, (_, start)): (usize, &(usize, Start))| {
+        let rng = seed.split("teacher", place as u64).rng();
+        Lesson { start: start.clone(), moves: 0, rng }
+    };
+    let lessons = starts.iter().enumerate().map(lesson).collect();
+    let good: Vec<Demonstrated> = demonstrate(agent, lessons, &teacher(0.0), run.watch())?;
+    // The same random numbers go on.
+    let again = |((_, start), good): (&(usize, Start), &Demonstrated)| {
+        let rng = good.as_ref().ok()?.1.clone();
+        Some(Lesson { start: start.clone(), moves: 0, rng })
+    };
+    let lessons = starts.iter().zip(&good).filter_map(again).collect();
+    let mut bad = demonstrate(agent, lessons, &teacher(1.0), run.watch())?.into_iter();
     let mut episodes = Vec::new();
-    for both in both {
+    for ((env, start), good) in starts.iter().zip(good) {
+        let both = good.and_then(|(good, _)| Ok((good, bad.next().transpose()?)));
         match both {
-            Ok(pair) => {
-                let [good, bad] = pair?;
+            Ok((good, Some((bad, _)))) => {
                 if good.trajectory.ids() != bad.trajectory.ids() {
                     episodes.extend([good, bad]);
                 }
             }
-            Err(why) => lost.push(why),
+            // There is a second lesson for each first one that was given.
+            Ok((_, None)) => {}
+            Err(why) => {
+                let (env, begun) = (&stage.env[*env].id, start.seed.value());
+                lost.push(format!("a pair of {env} is lost (start {begun}): it {why}"));
+            }
         }
     }
     let pairs = (0..episodes.len() / 2).map(|i| (2 * i, 2 * i + 1)).collect();
@@ -181,8 +185,8 @@ fn sampled(
     config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
     config.env_limit = run.env_limit;
     let (places, begins): (Vec<usize>, Vec<_>) =
-        starts(&stage.env, stage.rollout.groups, seed)?.into_iter().unzip();
-    let lost = begins.iter().flat_map(|start: &eyas_rollout::Start| start.failed.clone()).collect();
+        starts(&stage.env, stage.rollout.groups, seed, run.watch())?.into_iter().unzip();
+    let lost = begins.iter().flat_map(|start: &Start| start.failed.clone()).collect();
     let (mut groups, stats) = rollout(
         agent,
         &begins,

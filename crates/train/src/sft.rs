@@ -4,12 +4,11 @@ use std::time::Instant;
 
 use eyas_algo::loss::supervised::weight::kind_weights;
 use eyas_algo::{LossError, sft_loss};
-use eyas_core::{Episode, Group, Outcome, Seed, Trajectory, isolate};
+use eyas_core::{Episode, Group, Outcome, Rng, Seed, Trajectory, isolate};
 use eyas_data::stage::{Bucket, bucket};
 use eyas_gym::ResponseStyle;
 use eyas_model::{ImageStore, Origin, ScoreOptions, Upstream, Vlm};
-use eyas_rollout::{Agent, Pictures, RolloutError, Start, Teacher, demonstrate, rollout};
-use rayon::prelude::*;
+use eyas_rollout::{Agent, Lesson, Pictures, Start, Teacher, Watch, demonstrate, each, rollout};
 use serde_json::Value;
 
 use crate::mixture::starts;
@@ -19,7 +18,7 @@ use crate::rl::rollout_config;
 use crate::run_dir::Metrics;
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
 
-/// Draws the demonstrations of one step, and says which were lost because their environment panicked. Each
+/// Draws the demonstrations of one step, and says which were lost because their environment failed. Each
 /// depends on (seed, step, place) only.
 ///
 /// # Errors
@@ -30,30 +29,25 @@ pub fn demonstrations(
     style: ResponseStyle,
     seed: Seed,
     step: u64,
+    watch: Watch<'_>,
 ) -> Result<(Vec<Episode>, Vec<String>), TrainError> {
     let seed = seed.split("sft", step);
     let teacher = teacher_of(stage, style);
-    let starts = starts(&stage.env, stage.batch_size, seed)?;
+    let starts = starts(&stage.env, stage.batch_size, seed, watch)?;
     let mut lost: Vec<String> = starts.iter().flat_map(|(_, start)| start.failed.clone()).collect();
-    let drawn: Vec<Result<Result<Episode, RolloutError>, String>> = starts
-        .into_par_iter()
-        .enumerate()
-        .map(|(place, (env, mut start))| {
-            let mut rng = seed.split("teacher", place as u64).rng();
-            let (env, begun) = (&stage.env[env].id, start.seed.value());
-            isolate(|| {
-                let moves = rng.below(stage.teacher.random_start as usize + 1);
-                start.advance(moves, &mut rng);
-                demonstrate(agent, start, &teacher, &mut rng)
-            })
-            .map_err(|why| format!("a demonstration of {env} is lost (start {begun}): it {why}"))
-        })
-        .collect();
-    let mut episodes = Vec::with_capacity(drawn.len());
-    for drawn in drawn {
-        match drawn {
-            Ok(episode) => episodes.push(episode?),
-            Err(why) => lost.push(why),
+    let begun: Vec<(&str, u64)> =
+        starts.iter().map(|(env, start)| (stage.env[*env].id.as_str(), start.seed.value())).collect();
+    let lesson = |(place, (_, start)): (usize, (usize, Start))| {
+        let mut rng = seed.split("teacher", place as u64).rng();
+        let moves = rng.below(stage.teacher.random_start as usize + 1);
+        Lesson { start, moves, rng }
+    };
+    let lessons = starts.into_iter().enumerate().map(lesson).collect();
+    let mut episodes = Vec::with_capacity(begun.len());
+    for (begun, shown) in begun.into_iter().zip(demonstrate(agent, lessons, &teacher, watch)?) {
+        match shown {
+            Ok((episode, _)) => episodes.push(episode),
+            Err(why) => lost.push(lost_demonstration(begun, &why)),
         }
     }
     Ok((episodes, lost))
@@ -82,17 +76,11 @@ fn attempted(
     let seed = run.seed.split("sft", step);
     let mut config = rollout_config(settings, run.style);
     config.env_limit = run.env_limit;
-    let mut begins: Vec<Start> =
-        starts(&stage.env, stage.batch_size, seed)?.into_iter().map(|(_, start)| start).collect();
-    for (place, start) in begins.iter_mut().enumerate() {
-        let mut rng = seed.split("teacher", place as u64).rng();
-        let moves = rng.below(stage.teacher.random_start as usize + 1);
-        // A start changes only by whole moves, so what a panic leaves can be played.
-        if let Err(why) = isolate(|| start.advance(moves, &mut rng)) {
-            let (env, begun) = (start.game.spec().id, start.seed.value());
-            start.failed.push(format!("the random moves of {env} end early (start {begun}): it {why}"));
-        }
-    }
+    let mut begins: Vec<Start> = starts(&stage.env, stage.batch_size, seed, run.watch())?
+        .into_iter()
+        .map(|(_, start)| start)
+        .collect();
+    advance(&mut begins, stage.teacher.random_start as usize, seed, run.watch())?;
     let sampling = seed.split("sampling", 0);
     let mut pictures = Pictures::default();
     let (groups, stats) =
@@ -100,18 +88,25 @@ fn attempted(
     begins.iter().flat_map(|start| &start.failed).for_each(|why| guard.see_lost_start(why.clone()));
     guard.see_lost(groups.iter().flat_map(|group| &group.episodes));
     let mut learnt = Attempted { episodes: Vec::new(), own: 0, sampled_tokens: stats.sampled_tokens };
-    for (place, (group, start)) in groups.into_iter().zip(begins).enumerate() {
-        match bucket(pass_rate(&group)) {
-            Some(Bucket::Expert) if attempts.teacher => {
-                let mut rng = seed.split("expert", place as u64).rng();
-                let (env, begun) = (start.game.spec().id, start.seed.value());
-                match isolate(|| demonstrate(agent, start, &teacher_of(stage, run.style), &mut rng)) {
-                    Ok(shown) => learnt.episodes.push(shown?),
-                    Err(why) => guard.see_lost_start(format!(
-                        "a demonstration of {env} is lost (start {begun}): it {why}"
-                    )),
+    let buckets: Vec<Option<Bucket>> = groups.iter().map(|group| bucket(pass_rate(group))).collect();
+    let taught = |place: usize| attempts.teacher && buckets[place] == Some(Bucket::Expert);
+    let lesson = |(place, start): (usize, &Start)| {
+        let rng = seed.split("expert", place as u64).rng();
+        taught(place).then(|| Lesson { start: start.clone(), moves: 0, rng })
+    };
+    let lessons = begins.iter().enumerate().filter_map(lesson).collect();
+    let mut shown = demonstrate(agent, lessons, &teacher_of(stage, run.style), run.watch())?.into_iter();
+    for ((bucket, group), start) in buckets.iter().zip(groups).zip(begins) {
+        match bucket {
+            Some(Bucket::Expert) if attempts.teacher => match shown.next() {
+                Some(Ok((episode, _))) => learnt.episodes.push(episode),
+                Some(Err(why)) => {
+                    let begun = (start.game.spec().id, start.seed.value());
+                    guard.see_lost_start(lost_demonstration(begun, &why));
                 }
-            }
+                // There is a lesson for each of these.
+                None => {}
+            },
             Some(Bucket::Drop) if !attempts.solved => {}
             Some(Bucket::SelfDistilled | Bucket::Drop) => {
                 // The shortest success: of what was right, what took least.
@@ -123,6 +118,39 @@ fn attempted(
         }
     }
     Ok(learnt)
+}
+
+fn lost_demonstration((env, start): (&str, u64), why: &str) -> String {
+    format!("a demonstration of {env} is lost (start {start}): it {why}")
+}
+
+/// Plays up to `most` random moves from each start. Where its environment fails on the way, a start stays at the
+/// last whole move, or where it was if the environment takes too long; [`Start::failed`] tells.
+fn advance(begins: &mut [Start], most: usize, seed: Seed, watch: Watch<'_>) -> Result<(), TrainError> {
+    let with_moves = |(place, start): (usize, &Start)| {
+        let mut rng = seed.split("teacher", place as u64).rng();
+        (start.clone(), rng.below(most + 1), rng)
+    };
+    let items = begins.iter().enumerate().map(with_moves).collect();
+    let advanced = each(items, watch, |(mut start, moves, mut rng): (Start, usize, Rng)| {
+        // A start changes only by whole moves, so what a panic leaves can be played.
+        let early = isolate(|| start.advance(moves, &mut rng)).err();
+        (start, early)
+    })?;
+    for (start, advanced) in begins.iter_mut().zip(advanced) {
+        let early = match advanced {
+            Ok((moved, early)) => {
+                *start = moved;
+                early
+            }
+            Err(why) => Some(why),
+        };
+        if let Some(why) = early {
+            let (env, begun) = (start.game.spec().id, start.seed.value());
+            start.failed.push(format!("the random moves of {env} end early (start {begun}): it {why}"));
+        }
+    }
+    Ok(())
 }
 
 /// The share of a group's episodes that reached their goal; of those whose environment failed nothing is known,
@@ -160,7 +188,8 @@ pub fn run_sft(
         guard.begin();
         let Attempted { episodes, own, sampled_tokens } = match &stage.rollout {
             None => {
-                let (episodes, lost) = demonstrations(Agent::of(model), stage, style, seed, step)?;
+                let (episodes, lost) =
+                    demonstrations(Agent::of(model), stage, style, seed, step, run.watch())?;
                 lost.into_iter().for_each(|why| guard.see_lost_start(why));
                 Attempted { episodes, own: 0, sampled_tokens: 0 }
             }

@@ -3,7 +3,7 @@
 use eyas_core::{Episode, Group, Outcome, Seed};
 use eyas_data::DataError;
 use eyas_data::curriculum::{Curriculum, GroupResult, Item, Pool, Rule};
-use eyas_rollout::Start;
+use eyas_rollout::{Start, Watch};
 
 use crate::TrainError;
 use crate::mixture::{allot, draw, starts};
@@ -63,9 +63,10 @@ pub(crate) fn places(
     n: usize,
     step: u64,
     of_step: Seed,
+    watch: Watch<'_>,
 ) -> Result<Vec<Place>, TrainError> {
     let (Some(curriculum), Some(settings)) = (curriculum, &stage.curriculum) else {
-        let drawn = starts(&stage.env, n, of_step)?;
+        let drawn = starts(&stage.env, n, of_step, watch)?;
         return Ok(drawn.into_iter().map(|(env, start)| Place { env, item: env as u64, start }).collect());
     };
     if settings.starts == 0 {
@@ -76,19 +77,17 @@ pub(crate) fn places(
             weights.fill(1.0);
         }
         let places = allot(&weights, n, &mut of_step.split("mixture", 0).rng());
-        let place = |(i, env): (usize, usize)| {
-            let start = draw(&stage.env[env], of_step.split("start", i as u64))?;
-            Ok(Place { env, item: env as u64, start })
-        };
-        return places.into_iter().enumerate().map(place).collect();
+        let of_place = |(i, env): (usize, &usize)| (*env, of_step.split("start", i as u64));
+        let wanted: Vec<(usize, Seed)> = places.iter().enumerate().map(of_place).collect();
+        let drawn = places.into_iter().zip(draw(&stage.env, &wanted, watch)?);
+        return Ok(drawn.map(|(env, start)| Place { env, item: env as u64, start }).collect());
     }
     let pool = curriculum.seed();
-    let place = |item: u64| {
-        let env = item as usize / settings.starts;
-        let seed = pool.split("pool", item);
-        Ok(Place { env, item, start: draw(&stage.env[env], seed)? })
-    };
-    curriculum.draw(n, step).into_iter().map(place).collect()
+    let items = curriculum.draw(n, step);
+    let of_item = |item: &u64| (*item as usize / settings.starts, pool.split("pool", *item));
+    let wanted: Vec<(usize, Seed)> = items.iter().map(of_item).collect();
+    let drawn = items.into_iter().zip(&wanted).zip(draw(&stage.env, &wanted, watch)?);
+    Ok(drawn.map(|((item, (env, _)), start)| Place { env: *env, item, start }).collect())
 }
 
 /// What an attempt was worth, in `0..=1`; none for one that has no score.
@@ -136,6 +135,8 @@ pub(crate) fn curriculum_metrics(put: &mut impl FnMut(&str, f64), curriculum: &C
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
+    use eyas_core::Interrupt;
+
     use super::*;
     use crate::StageState;
     use crate::recipe::{Recipe, Stage};
@@ -163,7 +164,9 @@ mod tests {
         let seeds = |state: &StageState, of_stage: Seed, step: u64| -> BTreeMap<u64, Seed> {
             let mut state = state.clone();
             let of_step = of_stage.split("rl", step);
-            let drawn = places(stage, state.curriculum.as_mut(), 4, step, of_step).unwrap();
+            let (limit, interrupt) = (None, &Interrupt::default());
+            let watch = Watch { limit, interrupt };
+            let drawn = places(stage, state.curriculum.as_mut(), 4, step, of_step, watch).unwrap();
             drawn.into_iter().map(|place| (place.item, place.start.seed)).collect()
         };
         let first = seeds(&state, of_stage, 0);

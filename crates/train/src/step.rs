@@ -6,6 +6,7 @@ use eyas_core::{Episode, Interrupt, Seed};
 use eyas_data::stage::Observation;
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Vlm};
+use eyas_rollout::Watch;
 
 use crate::recipe::{Recipe, Stage};
 use crate::run_dir::Metrics;
@@ -28,6 +29,13 @@ pub struct StageRun<'a> {
     /// Longest time for one step of an environment, see
     /// [`RolloutConfig::env_limit`](eyas_rollout::RolloutConfig::env_limit).
     pub env_limit: Option<Duration>,
+}
+
+impl<'a> StageRun<'a> {
+    /// What environments are watched for.
+    pub fn watch(&self) -> Watch<'a> {
+        Watch { limit: self.env_limit, interrupt: self.interrupt }
+    }
 }
 
 /// One finished step.

@@ -1,6 +1,6 @@
 //! Which episodes are open: as many as their cached keys and values leave room for.
 
-use eyas_core::{EPISODE_VERSION, Episode, Outcome, Trajectory, Truth, Turn};
+use eyas_core::{Episode, Trajectory, Truth, Turn};
 use eyas_gym::{Frame, Game, first_message};
 use eyas_model::Feed;
 
@@ -145,9 +145,7 @@ impl Engine<'_> {
     /// Gives up members of a start before they are opened.
     fn lose(&mut self, start: &Start, group: usize, members: std::ops::Range<usize>, why: &str) {
         for member in members {
-            let mut episode = empty_episode(start, self.agent.trajectory());
-            episode.turns.push(Turn { error: Some(why.to_string()), ..Turn::default() });
-            episode.outcome = Outcome::Lost;
+            let episode = start.lost(self.agent.trajectory(), why.to_string());
             self.lost.push((group, member, episode));
         }
     }
@@ -210,7 +208,7 @@ impl Engine<'_> {
             let forks = self.decoder.fork(sequence, opening.members.len())?;
             for (member, sequence) in opening.members.clone().zip(forks) {
                 let game = start.game.fork();
-                let mut episode = empty_episode(start, opening.trajectory.clone());
+                let mut episode = start.episode(opening.trajectory.clone());
                 show(&mut episode, opening.observation.clone(), &opening.frames);
                 self.players.push(Player {
                     group: opening.group,
@@ -233,22 +231,6 @@ impl Engine<'_> {
         }
         self.stats.most_open = self.stats.most_open.max(self.players.len());
         Ok(())
-    }
-}
-
-fn empty_episode(start: &Start, trajectory: Trajectory) -> Episode {
-    Episode {
-        version: EPISODE_VERSION,
-        env: start.game.spec().id.to_string(),
-        seed: start.seed,
-        knobs: start.knobs.clone(),
-        turns: Vec::new(),
-        trajectory,
-        scores: Vec::new(),
-        env_return: 0.0,
-        env_score: 0.0,
-        outcome: Outcome::Truncated,
-        images: Default::default(),
     }
 }
 

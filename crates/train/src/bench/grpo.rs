@@ -8,7 +8,7 @@ use eyas_core::{Interrupt, Score, ScoreSheet, Seed, TokenSpan};
 use eyas_gym::{Knobs, ResponseStyle, registry};
 use eyas_model::{AdamW, ScoreOptions, Targets, Vlm};
 use eyas_reward::{RewardSpec, format, game, perception, score_episode};
-use eyas_rollout::{Agent, Pictures, RolloutConfig, rollout};
+use eyas_rollout::{Agent, Pictures, RolloutConfig, Watch, rollout};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -81,8 +81,10 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
     let style = ResponseStyle::Perception;
     let rewards = [&game::INFO, &format::INFO, &perception::INFO].map(RewardSpec::of);
     let begin = Instant::now();
+    let (limit, interrupt) = (None, &Interrupt::default());
+    let watch = Watch { limit, interrupt };
     let begins: Vec<_> =
-        starts(std::slice::from_ref(env), config.groups, seed)?.into_iter().map(|s| s.1).collect();
+        starts(std::slice::from_ref(env), config.groups, seed, watch)?.into_iter().map(|s| s.1).collect();
     let reset_secs = begin.elapsed().as_secs_f64();
     let rollout_config = RolloutConfig {
         style,

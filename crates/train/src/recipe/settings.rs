@@ -159,8 +159,9 @@ pub struct GuardSettings {
     pub max_invalid: f64,
     /// ... if it has at least this many scores. Default 16.
     pub min_scores: usize,
-    /// An environment that takes longer than this for one step, or for one observation, loses its episode. In
-    /// seconds; 0: as long as it likes. Default 300.
+    /// An environment that takes longer than this for one step, or for one observation, loses its episode or
+    /// demonstration; one that takes longer for a start is asked for another. In seconds; 0: as long as it likes.
+    /// Default 300.
     pub env_seconds: f64,
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use eyas_core::{Group, Interrupt, Seed, isolate};
+use eyas_core::{Group, Interrupt, Seed};
 use eyas_data::curriculum::{Curriculum, Expansion, GroupResult};
 use eyas_data::filter::{DynamicSampling as Refill, Next};
 use eyas_model::{Policy, Vlm};
 use eyas_reward::Progress;
 use eyas_rollout::{
-    Agent, Pictures, RolloutConfig, RolloutError, RolloutStats, Start, Teacher, demonstrate, rollout,
+    Agent, Lesson, Pictures, RolloutConfig, RolloutStats, Start, Teacher, Watch, demonstrate, rollout,
 };
 
 use super::choose::{chosen, results, useful};
@@ -128,7 +128,8 @@ impl Collected {
             round => play.seed.split("round", u64::from(round)),
         };
         let clock = Instant::now();
-        let places = places(stage, curriculum, n, step, seed)?;
+        let watch = Watch { limit: config.env_limit, interrupt };
+        let places = places(stage, curriculum, n, step, seed, watch)?;
         let mut starts = Vec::with_capacity(places.len());
         for Place { env, item, start } in places {
             start.failed.iter().for_each(|why| guard.see_lost_start(why.clone()));
@@ -145,7 +146,7 @@ impl Collected {
         let (mut groups, stats) =
             rollout(agent, &starts, stage.sampled(), config, sampling, &mut self.pictures, interrupt)?;
         self.gen_secs += clock.elapsed().as_secs_f64();
-        add_demonstrations(agent, &mut groups, &starts, stage.off_policy.demonstrations, config, seed)?;
+        add_demonstrations(play, &mut groups, &starts, seed)?;
 
         let clock = Instant::now();
         if stage.off_policy.demonstrations > 0 && reads_likelihood(stage) {
@@ -174,15 +175,16 @@ impl Collected {
     }
 }
 
-/// Appends demonstrations of the oracle to each group, from its own start.
+/// Appends demonstrations of the oracle to each group, from its own start. One whose environment fails is lost like
+/// an episode of the policy's.
 fn add_demonstrations(
-    agent: Agent<'_>,
+    play: &Play<'_>,
     groups: &mut [Group],
     starts: &[Start],
-    demonstrations: usize,
-    config: &RolloutConfig,
     seed: Seed,
 ) -> Result<(), TrainError> {
+    let Play { model, config, interrupt, .. } = *play;
+    let (agent, demonstrations) = (Agent::of(model), play.stage.off_policy.demonstrations);
     let teacher = Teacher {
         noise: 0.0,
         style: config.style,
@@ -190,17 +192,21 @@ fn add_demonstrations(
         thought_dropout: 0.0,
         record_truth: config.record_truth,
     };
-    for (n, (group, start)) in groups.iter_mut().zip(starts).enumerate() {
+    let mut lessons = Vec::with_capacity(starts.len() * demonstrations);
+    for (n, start) in starts.iter().enumerate() {
         for member in 0..demonstrations {
-            let mut rng = seed.split("demonstration", n as u64).split("member", member as u64).rng();
-            let shown = isolate(|| demonstrate(agent, start.clone(), &teacher, &mut rng));
-            let env = start.game.spec().id.to_string();
-            group.episodes.push(shown.map_err(|why| RolloutError::Environment {
-                env,
-                seed: start.seed,
-                why,
-            })??);
+            let rng = seed.split("demonstration", n as u64).split("member", member as u64).rng();
+            lessons.push(Lesson { start: start.clone(), moves: 0, rng });
         }
+    }
+    let watch = Watch { limit: config.env_limit, interrupt };
+    let mut shown = demonstrate(agent, lessons, &teacher, watch)?.into_iter();
+    for (group, start) in groups.iter_mut().zip(starts) {
+        let of_group = shown.by_ref().take(demonstrations);
+        group.episodes.extend(of_group.map(|shown| match shown {
+            Ok((episode, _)) => episode,
+            Err(why) => start.lost(agent.trajectory(), why),
+        }));
     }
     Ok(())
 }

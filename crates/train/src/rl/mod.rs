@@ -16,11 +16,11 @@ use std::time::Instant;
 pub use advantages::{GroupAdvantages, advantages};
 use collect::{Collected, Play, collect};
 use control::{adapt, prepare};
-use eyas_core::{Episode, Group, Interrupt, Seed};
+use eyas_core::{Episode, Group, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
 use eyas_reward::RewardSpec;
-use eyas_rollout::{Agent, Reference, RolloutConfig, RolloutError, Start};
+use eyas_rollout::{Agent, Reference, RolloutConfig, RolloutError, Start, Watch, each};
 use likelihood::reference_name;
 use metrics::{length_metrics, policy_metrics, reward_metrics};
 use resample::resample;
@@ -55,7 +55,7 @@ pub fn run_rl(
     if let Some(value) = stage.value {
         model.policy.add_value_head(value.stop_gradient);
     }
-    let references = references(&stage.env, seed.split("references", 0), interrupt)?;
+    let references = references(&stage.env, seed.split("references", 0), run.watch())?;
     // Only a judge asks for it, and only where the reference stays as it is.
     let reference_name = reference_name(stage, reference.as_ref());
     let whole = stage;
@@ -252,16 +252,16 @@ pub fn run_rl(
 }
 
 /// The anchors of the normalised score that is shown while training, on states of their own.
-fn references(envs: &[EnvChoice], seed: Seed, interrupt: &Interrupt) -> Result<Vec<Reference>, TrainError> {
+fn references(envs: &[EnvChoice], seed: Seed, watch: Watch<'_>) -> Result<Vec<Reference>, TrainError> {
     const EPISODES: u64 = 128;
-    let reset = |env: &EnvChoice, seed: Seed| {
-        let starts = (0..EPISODES).map(|n| Start::reset(&env.id, seed.split("episode", n), &env.knobs));
-        // A state that panics is none to measure on.
-        starts.filter(|start| !matches!(start, Err(RolloutError::Environment { .. }))).collect()
-    };
     let of = |(i, env): (usize, &EnvChoice)| {
-        let starts: Result<Vec<Start>, _> = reset(env, seed.split(&env.id, i as u64));
-        Ok(Reference::of(&starts?, interrupt)?)
+        let seed = seed.split(&env.id, i as u64);
+        let (id, knobs) = (env.id.clone(), env.knobs.clone());
+        let reset = move |n| Start::reset(&id, seed.split("episode", n), &knobs);
+        // A state that panics or takes too long is none to measure on.
+        let starts = each((0..EPISODES).collect(), watch, reset)?.into_iter().flatten();
+        let starts = starts.filter(|start| !matches!(start, Err(RolloutError::Environment { .. })));
+        Ok(Reference::of(&starts.collect::<Result<Vec<Start>, _>>()?, watch)?)
     };
     envs.iter().enumerate().map(of).collect()
 }
