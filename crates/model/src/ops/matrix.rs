@@ -154,6 +154,7 @@ pub(crate) fn product(precision: Precision, a: Mat<'_>, b: Mat<'_>) -> Vec<f32> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eyas_core::Seed;
 
     #[test]
     fn products_by_hand() {
@@ -191,5 +192,46 @@ mod tests {
     #[should_panic(expected = "left side")]
     fn short_inputs_are_caught() {
         matmul(&mut [0.0; 4], 2, false, Mat::new(&[1.0; 5], 2, 3), Mat::new(&[1.0; 6], 3, 2), false);
+    }
+
+    /// Memory that was never written may hold anything: what is there must not reach the product, whichever of
+    /// its kernels (vector, small, packed, threads) the `gemm` crate takes.
+    #[test]
+    fn what_was_in_the_output_before_is_never_read() {
+        let mut rng = Seed::new(7).rng();
+        for [m, n, k] in [
+            [1, 1, 1],
+            [1, 64, 33],
+            [64, 1, 33],
+            [3, 5, 7],
+            [16, 16, 16],
+            [17, 31, 64],
+            [100, 200, 3],
+            [129, 65, 300],
+            [256, 260, 257],
+        ] {
+            let mut random = |n: usize| (0..n).map(|_| rng.below(9) as f32 - 4.0).collect::<Vec<_>>();
+            let (a, b) = (random(m * k), random(k * n));
+            // Whole numbers: exact in any order, and in bfloat16.
+            let want: Vec<f32> =
+                (0..m * n).map(|i| (0..k).map(|j| a[i / n * k + j] * b[j * n + i % n]).sum()).collect();
+            let (mut across_a, mut across_b) = (vec![0.0; m * k], vec![0.0; k * n]);
+            (0..m * k).for_each(|i| across_a[i % k * m + i / k] = a[i]);
+            (0..k * n).for_each(|i| across_b[i % n * k + i / n] = b[i]);
+            for left in [Mat::new(&a, m, k), Mat::new(&across_a, k, m).t()] {
+                for right in [Mat::new(&b, k, n), Mat::new(&across_b, n, k).t()] {
+                    for precision in [Precision::F32, Precision::Bf16] {
+                        // A stride above the width: what lies between the rows is left alone.
+                        let stride = n + 2;
+                        let mut out = vec![f32::NAN; m * stride];
+                        precision.matmul(&mut out, stride, false, left, right);
+                        for (row, want) in out.chunks(stride).zip(want.chunks(n)) {
+                            assert_eq!(&row[..n], want, "{m}x{n}x{k} {precision:?}");
+                            assert!(row[n..].iter().all(|x| x.is_nan()), "{m}x{n}x{k} {precision:?}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }
