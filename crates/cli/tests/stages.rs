@@ -138,3 +138,33 @@ fn pictures_are_changed_and_episodes_drawn_again() {
     assert_ne!(drawn[0]["loss"], plain[0]["loss"], "other weights");
     assert!(numbers(&drawn, "training/resampled").iter().all(|n| *n % 4.0 == 0.0 && *n <= 12.0), "{drawn:?}");
 }
+
+#[test]
+fn episodes_that_need_the_picture_count_more() {
+    let dir = folder("stages-dependency");
+    let recipe = |more: &str| {
+        trained(&format!(
+            "kind = \"rl\"\nsteps = 1\nenv = [{{ id = \"frozen-lake\" }}]\n\
+             reward = [{{ name = \"game\" }}, {{ name = \"format\" }}]\n{more}\n\
+             [stage.rollout]\ngroups = 4\ngroup_size = 4\nmax_tokens = 96\nmax_context = 900\n\
+             [stage.optim]\nlr = 1e-4\nminibatches = 2\nmicro_batch_tokens = 600\n"
+        ))
+    };
+    let spoilt = "corruption = { kind = \"patches\", share = 0.9 }\n";
+    let plain = run(&dir, "plain", &recipe(""));
+    // A picture that is not spoilt: each token is as likely as the sampler said, so nothing depends on it.
+    let seen = "corruption = { kind = \"patches\", share = 0.0 }\nvisual_dependency = { min = 0.1 }";
+    let seen = run(&dir, "seen", &recipe(seen));
+    assert!(numbers(&seen, "training/visual_dependency")[0] < 1e-7, "{seen:?}");
+    assert_eq!(seen[0]["loss"], plain[0]["loss"]);
+
+    let off = run(&dir, "off", &recipe(&format!("{spoilt}visual_dependency = {{ min = 1.0 }}")));
+    assert!(numbers(&off, "training/visual_dependency")[0] > 1e-3, "{off:?}");
+    assert_eq!((&off[0]["loss"], &off[0]["grad_norm"]), (&plain[0]["loss"], &plain[0]["grad_norm"]));
+    let on = run(&dir, "on", &recipe(&format!("{spoilt}visual_dependency = {{ min = 0.5 }}")));
+    assert_eq!(on[0]["training/visual_dependency"], off[0]["training/visual_dependency"]);
+    assert_eq!(on[0]["reward"], plain[0]["reward"], "the same episodes");
+    assert_ne!(on[0]["grad_norm"], plain[0]["grad_norm"], "other weights");
+    let shown = done(&dir, &["inspect", "on", "--step", "0", "--episode", "0"]).out;
+    assert!(shown.contains("Advantages depended on the weights"), "{shown}");
+}

@@ -296,6 +296,9 @@ pub(super) fn check_draw(stage: &RlStage, at: &At<'_>) -> Result<(), RecipeError
     if let Some(pad) = &stage.resample {
         pad.check().map_err(|error| at.at("resample").fail(error))?;
     }
+    if let Some(dependency) = &stage.visual_dependency {
+        dependency.check().map_err(|error| at.at("visual_dependency").fail(error))?;
+    }
     for (i, control) in stage.control.iter().enumerate() {
         let at = at.at("control").at(i);
         control.by.check().map_err(|error| at.at("by").fail(error))?;

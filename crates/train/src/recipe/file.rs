@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use eyas_algo::advantage::shape::Pad;
+use eyas_algo::advantage::shape::{Pad, VisualDependency};
 use eyas_algo::loss::preference::PreferenceConfig;
 use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_algo::{AdvantageConfig, Decay, PolicyConfig};
@@ -86,6 +86,7 @@ pub(super) struct StageFile {
     pub(super) control: Vec<ControlSettings>,
     pub(super) augment: Option<AugmentSettings>,
     pub(super) resample: Option<Pad>,
+    pub(super) visual_dependency: Option<VisualDependency>,
     pub(super) attempts: Option<AttemptSettings>,
     pub(super) token_weights: Option<KindWeights>,
     pub(super) optim: OptimFile,

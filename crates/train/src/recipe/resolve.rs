@@ -165,6 +165,7 @@ fn stage(
                 control: file.control,
                 augment: file.augment,
                 resample: file.resample,
+                visual_dependency: file.visual_dependency,
                 reward: rewards(file.reward.unwrap_or_default(), style, &env, &at.at("reward"))?,
                 env,
                 optim,
@@ -230,6 +231,7 @@ fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -
         ("control", !file.control.is_empty()),
         ("augment", file.augment.is_some()),
         ("resample", file.resample.is_some()),
+        ("visual_dependency", file.visual_dependency.is_some()),
         ("optim.minibatches", file.optim.minibatches.is_some_and(|m| m != 1)),
     ];
     let of_played: &[(&str, bool)] = &[

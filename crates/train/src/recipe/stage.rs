@@ -1,7 +1,7 @@
 //! The stages of a recipe.
 
 use eyas_algo::advantage::estimator::{BiLevelGae, Gae};
-use eyas_algo::advantage::shape::Pad;
+use eyas_algo::advantage::shape::{Pad, VisualDependency};
 use eyas_algo::loss::preference::PreferenceConfig;
 use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_algo::loss::value::ppo::PpoValue;
@@ -236,6 +236,9 @@ pub struct RlStage {
     /// each is trained on once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resample: Option<Pad>,
+    /// Episodes whose tokens need the picture more count more (VPPO); absent: all alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visual_dependency: Option<VisualDependency>,
     /// Numbers that change over the stage.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub control: Vec<ControlSettings>,

@@ -4,6 +4,7 @@ mod advantages;
 mod choose;
 mod collect;
 mod control;
+mod dependency;
 mod likelihood;
 mod metrics;
 mod resample;
@@ -137,7 +138,8 @@ pub fn run_rl(
             micro_batch_tokens: stage.optim.micro_batch_tokens,
         };
         let needs = stage.loss.needs();
-        let corrupted = (needs.masked || needs.masked_entropy).then(|| {
+        let spoils = needs.masked || needs.masked_entropy || stage.visual_dependency.is_some();
+        let corrupted = spoils.then(|| {
             images.corrupted(model.policy.processor(), stage.corruption, seed.split("corruption", 0))
         });
         let views = Views {
@@ -146,6 +148,12 @@ pub fn run_rl(
             reference: reference.as_ref(),
             options: &options,
             interrupt,
+        };
+        let dependency = match (&stage.visual_dependency, &corrupted) {
+            (Some(cfg), Some(corrupted)) => {
+                dependency::weigh(&model.policy, &mut live, corrupted, cfg, &views, &config)?
+            }
+            _ => None,
         };
         let sums = update(&mut model.policy, &live, &views, &config, guard)?;
         if let (Some(mean), ReferencePolicy::Ema { decay, every }) = (reference.as_mut(), stage.reference)
@@ -186,6 +194,9 @@ pub fn run_rl(
             put("training/filter_groups/trained", trained as f64);
             put("training/filter_groups/rounds", f64::from(rounds));
             put("training/filter_groups/short_steps", next.sampling.short_steps as f64);
+        }
+        if let Some(dependency) = dependency {
+            put("training/visual_dependency", dependency);
         }
         if let Some(drawn) = drawn {
             put("training/resampled", drawn as f64);

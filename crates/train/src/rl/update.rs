@@ -31,7 +31,7 @@ pub(crate) struct Live<'a> {
     sampled: usize,
 }
 
-impl Live<'_> {
+impl<'a> Live<'a> {
     /// How often a member counts.
     fn repeats(&self, member: usize) -> f32 {
         self.repeats.get(member).copied().unwrap_or(1.0)
@@ -45,6 +45,22 @@ impl Live<'_> {
             (!counted.is_empty()).then(|| counted.iter().sum::<f64>() / counted.len() as f64)
         };
         self.advantages.values.iter().zip(&self.advantages.mask).map(mean).collect()
+    }
+
+    /// What each member is trained on.
+    pub(super) fn trajectories(&self) -> Vec<&'a Trajectory> {
+        self.group.episodes.iter().map(|e| &e.trajectory).collect()
+    }
+
+    /// 1 at the tokens of a member that count and that the policy sampled, else 0.
+    pub(super) fn sampled_tokens(&self, member: usize) -> Vec<f32> {
+        let own = member < self.sampled;
+        self.advantages.mask[member].iter().map(|m| f32::from(u8::from(*m && own))).collect()
+    }
+
+    /// Multiplies the advantages of a member.
+    pub(super) fn scale(&mut self, member: usize, factor: f64) {
+        self.advantages.values[member].iter_mut().for_each(|a| *a = (f64::from(*a) * factor) as f32);
     }
 
     /// Says how often each member counts.
@@ -191,6 +207,11 @@ pub(crate) struct Views<'a> {
     pub(crate) interrupt: &'a Interrupt,
 }
 
+/// Of so many groups of a step, how many an update takes; at least 1.
+pub(super) fn groups_of_an_update(live: usize, minibatches: usize) -> usize {
+    live.div_ceil(minibatches).max(1)
+}
+
 /// Trains on `live`.
 pub(crate) fn update(
     policy: &mut Policy,
@@ -201,7 +222,7 @@ pub(crate) fn update(
 ) -> Result<Sums, TrainError> {
     let mut sums = Sums::default();
     let parts: Vec<Part<'_, '_>> = live
-        .chunks(live.len().div_ceil(config.minibatches).max(1))
+        .chunks(groups_of_an_update(live.len(), config.minibatches))
         .map(|live| Part::new(live, policy, views, config))
         .collect::<Result<_, _>>()?;
     for part in &parts {
@@ -229,8 +250,7 @@ impl<'a, 'g> Part<'a, 'g> {
         views: &Views<'_>,
         config: &UpdateConfig<'_>,
     ) -> Result<Self, TrainError> {
-        let trajectories: Vec<Vec<&Trajectory>> =
-            live.iter().map(|l| l.group.episodes.iter().map(|e| &e.trajectory).collect()).collect();
+        let trajectories: Vec<Vec<&Trajectory>> = live.iter().map(Live::trajectories).collect();
         let mut old = Vec::new();
         if config.loss.needs().old {
             for micro in micro_batches(&trajectories, config.micro_batch_tokens) {
