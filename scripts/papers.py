@@ -4,17 +4,22 @@
     python3 scripts/papers.py            # write
     python3 scripts/papers.py --check    # fail when the page is not what would be written
 
-Also fails when a row names a recipe or a test that does not exist, or a recipe of a paper has no row.
+Also fails when a row names a recipe or a test that does not exist, or a recipe of a paper has no row. The effect of
+a recipe with the status `measured` is read from the comparison in benches/runs; where it was measured by itself,
+the table says what came out, behind a colon.
 """
 
+import json
 import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE, PAGE, RECIPES = ROOT / "docs/papers.tsv", ROOT / "docs/papers.md", ROOT / "recipes/papers"
+COMPARISON = ROOT / "benches/runs/2026-11-22-methods/compare.json"
 COLUMNS = ["id", "name", "mechanism", "parts", "recipe", "tests", "status"]
 KINDS = {
+    "measured": "a recipe runs, and its effect is measured",
     "runs": "a recipe runs",
     "formula": "the parts are proven, no recipe",
     "missing": "a part is missing",
@@ -37,6 +42,20 @@ def rows():
         yield row
 
 
+def effects():
+    """By recipe, the held-out score and how it differs from the baseline's."""
+    comparison = json.loads(COMPARISON.read_text(encoding="utf-8"))
+    found = {}
+    for method in comparison["methods"]:
+        score, difference = method["score"], method["difference"]
+        if difference:
+            found[method["name"]] = (
+                f"{score['mean']:.3f} ± {score['se']:.3f}, "
+                f"{difference['mean']:+.3f} ± {difference['se']:.3f} against {comparison['baseline']}"
+            )
+    return found
+
+
 def names_of_tests():
     found = set()
     for path in (ROOT / "crates").rglob("*.rs"):
@@ -44,15 +63,20 @@ def names_of_tests():
     return found
 
 
-def problems(table):
+def problems(table, measured):
     tests = names_of_tests()
     recipes = {path.stem for path in RECIPES.glob("*.toml")}
     for row in table:
         where = f"{TABLE.name}:{row['line']} ({row['name']})"
         if row["recipe"] and row["recipe"] not in recipes:
             yield f"{where}: no recipe {row['recipe']!r}"
-        if bool(row["recipe"]) != (row["kind"] == "runs"):
-            yield f"{where}: a recipe and the status `runs` go together"
+        if bool(row["recipe"]) != (row["kind"] in ("runs", "measured")):
+            yield f"{where}: a recipe and the status `runs` or `measured` go together"
+        compared = row["recipe"] in measured
+        if compared and row["status"] != "measured":
+            yield f"{where}: {COMPARISON.parent.name} holds its effect, so the status is `measured`"
+        if row["status"] == "measured" and not compared:
+            yield f"{where}: measured, but {COMPARISON.parent.name} does not have it: say what came out"
         for test in filter(None, (t.strip() for t in row["tests"].split(","))):
             if test.split("::")[-1] not in tests:
                 yield f"{where}: no test {test!r}"
@@ -64,7 +88,7 @@ def code(names):
     return ", ".join(f"`{name.strip()}`" for name in names.split(",") if name.strip())
 
 
-def page(table):
+def page(table, measured):
     counts = {kind: sum(row["kind"] == kind for row in table) for kind in KINDS}
     lines = [
         "# Papers",
@@ -76,8 +100,9 @@ def page(table):
         "|---|---|---|",
         *(f"| {kind} | {KINDS[kind]} | {counts[kind]} |" for kind in KINDS),
         "",
-        "A recipe that runs takes two steps in CI; whether its mechanism helps is another question: see "
-        "[BENCHMARKS.md](../BENCHMARKS.md) for what was measured.",
+        "A recipe that runs takes two steps in CI; whether its mechanism helps is another question, answered where the "
+        "status is `measured`: held-out score after training and its difference to GRPO, mean and standard error "
+        "over three seeds, on three small games. [BENCHMARKS.md](../BENCHMARKS.md) says how, and how to read it.",
         "",
         "| system | mechanism | parts | recipe | tests | status |",
         "|---|---|---|---|---|---|",
@@ -85,23 +110,27 @@ def page(table):
     for row in table:
         recipe = f"[{row['recipe']}](../recipes/papers/{row['recipe']}.toml)" if row["recipe"] else ""
         mechanism = row["mechanism"].replace("|", "\\|")
-        cells = [row["name"], mechanism, code(row["parts"]), recipe, code(row["tests"]), row["status"]]
+        status = row["status"]
+        if status == "measured":
+            status += f": {measured[row['recipe']]}"
+        cells = [row["name"], mechanism, code(row["parts"]), recipe, code(row["tests"]), status]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def main():
     table = list(rows())
-    wrong = list(problems(table))
+    measured = effects()
+    wrong = list(problems(table, measured))
     if wrong:
         sys.exit("\n".join(wrong))
-    text = page(table)
+    text = page(table, measured)
     if "--check" in sys.argv[1:]:
         if not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
             sys.exit("docs/papers.md is not what docs/papers.tsv says: run python3 scripts/papers.py")
     else:
         PAGE.write_text(text, encoding="utf-8")
-    print(f"{len(table)} systems, {sum(row['kind'] == 'runs' for row in table)} with a recipe")
+    print(f"{len(table)} systems, {sum(bool(row['recipe']) for row in table)} with a recipe")
 
 
 main()

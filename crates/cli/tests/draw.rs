@@ -177,6 +177,32 @@ fn a_curriculum_draws_by_its_rule() {
 }
 
 #[test]
+fn groups_start_again_in_the_middle_of_earlier_episodes() {
+    let dir = folder("draw-restart");
+    let lines = solving(&dir, "run", "[stage.restart]\nshare = 0.67\nbonus = 0.25\n");
+    assert_eq!(numbers(&lines, "restart/groups"), [0.0, 2.0, 2.0]);
+    assert!(numbers(&lines, "restart/kept_passed").iter().all(|n| *n > 0.0), "{lines:?}");
+    let steps: Vec<_> = (0..3).map(|step| played(&dir, "run", step)).collect();
+    let seed = |group: &Vec<Value>| group[0]["seed"].clone();
+    let first: Vec<Value> = steps[0].iter().map(seed).collect();
+    // A fresh start, then one from a failure and one from a success.
+    let again: Vec<bool> = steps[1].iter().map(|group| first.contains(&seed(group))).collect();
+    assert_eq!(again, [false, true, true]);
+    for group in &steps[1][1..] {
+        let before = steps[0].iter().find(|b| seed(b) == seed(group)).unwrap();
+        let shown = |group: &[Value]| group[0]["turns"][0]["perception"].clone();
+        assert_ne!(shown(group), shown(before), "further on");
+    }
+    for (group, bonus) in steps[1].iter().zip([[0.0, 0.0], [0.25, 0.0], [0.0, -0.25]]) {
+        for episode in group {
+            let row = episode["scores"].as_array().unwrap().last().unwrap();
+            assert_eq!(row["name"], "restart");
+            assert_eq!(row["score"]["ok"].as_f64().unwrap(), bonus[usize::from(!won(episode))]);
+        }
+    }
+}
+
+#[test]
 fn numbers_change_over_a_stage() {
     let dir = folder("draw-control");
     let more = r#"
@@ -223,6 +249,8 @@ fn what_does_not_fit_is_refused_at_its_place() {
         ("[stage.dynamic_sampling]\nkind = \"refill\"\nmax_rounds = 0\n", "dynamic_sampling.max_rounds"),
         ("[stage.dynamic_sampling]\nkind = \"more\"\n", "unknown variant `more`"),
         ("[[stage.context]]\nsteps = 1\nmax_tokens = 8\ngroup = 1\n", "at least 2"),
+        ("[stage.restart]\nshare = 1.5\n", "restart.share"),
+        ("[stage.restart]\n[stage.curriculum]\nstarts = 2\n", "`stage.0.restart`: groups that start again"),
     ] {
         fs::write(dir.join("r.toml"), format!("{RECIPE}{more}")).unwrap();
         let ran = eyas(&dir, &["train", "r.toml"]);

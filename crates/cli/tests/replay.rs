@@ -237,6 +237,13 @@ fn what_a_stage_remembers_is_there_again() {
     let recipe = recipe.replacen("every = 2\nkeep_every = 2\n", "every = 2\n", 1);
     common::run(&dir, "run", &recipe);
     comes_out_again(&dir, "run", &[5, 8]);
+
+    let drawn = "[stage.curriculum]\nrule = { kind = \"pass_variance\" }\nstarts = 3\nscore = \"score\"\n";
+    assert!(recipe.contains(drawn));
+    let restarting = recipe.replace(drawn, "[stage.restart]\nshare = 0.5\n");
+    let lines = common::run(&dir, "restarting", &restarting);
+    assert!(common::numbers(&lines[5..], "restart/groups").iter().all(|n| *n > 0.0), "{lines:?}");
+    comes_out_again(&dir, "restarting", &[5, 8]);
 }
 
 #[test]

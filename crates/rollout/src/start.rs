@@ -1,7 +1,7 @@
 //! Where episodes start.
 
 use eyas_core::{EPISODE_VERSION, Episode, Outcome, Rng, Seed, Trajectory, Turn, isolate};
-use eyas_gym::{Game, Knobs, Status, find};
+use eyas_gym::{Game, GymError, Knobs, Status, find};
 
 use crate::RolloutError;
 
@@ -29,6 +29,29 @@ impl Start {
             seed,
             why,
         })??;
+        let knobs = serde_json::to_value(knobs).unwrap_or_default();
+        Ok(Self { game, seed, knobs, failed: Vec::new() })
+    }
+
+    /// A state that [`Game::snapshot`] wrote, of an episode that began with `seed`; turns and score are counted
+    /// from here.
+    ///
+    /// # Errors
+    /// When the environment is unknown, or cannot read the state.
+    pub fn restore(
+        id: &str,
+        seed: Seed,
+        knobs: &Knobs,
+        state: serde_json::Value,
+    ) -> Result<Self, RolloutError> {
+        let entry = find(id)?;
+        let restore = || {
+            let mut game = entry.restore(state)?;
+            game.begin_here();
+            Ok::<_, GymError>(game)
+        };
+        let game =
+            isolate(restore).map_err(|why| RolloutError::Environment { env: id.into(), seed, why })??;
         let knobs = serde_json::to_value(knobs).unwrap_or_default();
         Ok(Self { game, seed, knobs, failed: Vec::new() })
     }

@@ -18,6 +18,7 @@ pub mod origin;
 mod preference;
 pub mod recipe;
 pub mod replay;
+mod restart;
 mod rl;
 mod run_dir;
 mod sft;

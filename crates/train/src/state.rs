@@ -7,6 +7,8 @@ use eyas_data::curriculum::Curriculum;
 use eyas_data::filter::SamplingState;
 use serde::{Deserialize, Serialize};
 
+use crate::restart::Restarts;
+
 /// What a stage remembers from step to step, beside the weights: empty at its start, part of every checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,6 +21,9 @@ pub struct StageState {
     /// How many groups are sampled for one that is wanted, where that follows the share of useful ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expansion: Option<f64>,
+    /// States of earlier episodes to start again from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<Restarts>,
     /// Coefficients that follow what is observed, by the place of their table in the recipe.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub controllers: BTreeMap<usize, Controller>,

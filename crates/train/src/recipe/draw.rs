@@ -1,12 +1,14 @@
 //! Which groups a step trains on, and what changes over a stage.
 
 use eyas_algo::Surrogate;
+use eyas_algo::advantage::shape::Restart as Bonus;
 use eyas_algo::control::{Control, Controller};
 use eyas_algo::loss::term::Term;
 use eyas_core::{Image, Seed};
 use eyas_data::augment::{Anneal, Augmentation};
 use eyas_data::curriculum::{ContextStages, Expansion, PoolConfig, Rule};
 use eyas_data::filter::DynamicSampling as Refill;
+use eyas_data::replay::{ReplayConfig, Restart};
 use serde::{Deserialize, Serialize};
 
 use super::at::At;
@@ -102,6 +104,55 @@ pub struct CurriculumSettings {
     pub score: Worth,
     /// How fast the figures of an item follow its latest results.
     pub pool: PoolConfig,
+}
+
+/// Groups that start in the middle of earlier episodes, right and wrong ones: restart and explore of Satori (Shen et
+/// al., arXiv 2502.02508). Episodes of fewer than two turns have no middle.
+///
+/// **Faithful:** states of right and wrong attempts are kept apart, and the bonus. **Reading:** a state of the
+/// environment, where the paper's is a piece of text, so the policy does not see what it wrote before; how far it
+/// goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RestartSettings {
+    /// States kept of one episode, at least 1. Default 1.
+    pub points: usize,
+    /// A state lies at most so many turns before the end, at least 1. Default 4.
+    pub backtrack: usize,
+    /// Share of a step's groups that start from a kept state, `0..=1`. Default 0.5.
+    pub share: f64,
+    /// Share of those that go on from an episode that did not reach its goal, `0..=1`. Default 0.5.
+    pub failed: f64,
+    /// States kept of successful episodes, and as many of others; at least 1. The oldest goes first. Default 256.
+    pub capacity: usize,
+    /// A state is kept for so many steps. Default 8.
+    pub max_age: u64,
+    /// What reaching the goal from a state of a failed episode earns on top, and what missing it from one of a
+    /// successful episode costs; at least 0. Default 0.5.
+    pub bonus: f64,
+}
+
+impl Default for RestartSettings {
+    fn default() -> Self {
+        let (starts, kept) = (Restart::default(), ReplayConfig::default());
+        Self {
+            points: starts.points,
+            backtrack: starts.backtrack,
+            share: starts.share,
+            failed: starts.failed,
+            capacity: 256,
+            max_age: kept.max_age.unwrap_or(8),
+            bonus: Bonus::default().bonus,
+        }
+    }
+}
+
+impl RestartSettings {
+    /// Where episodes start.
+    pub(crate) fn starts(&self) -> Restart {
+        let Self { points, backtrack, share, failed, .. } = *self;
+        Restart { points, backtrack, share, failed }
+    }
 }
 
 /// What an attempt is worth to a curriculum, in `0..=1`.
@@ -262,6 +313,15 @@ pub(super) fn check_draw(stage: &RlStage, at: &At<'_>) -> Result<(), RecipeError
             "at most 1000000, over all environments together",
         )?;
         curriculum(&stage.env, settings, Seed::new(0)).map_err(|error| at.fail(error))?;
+    }
+    if let Some(settings) = &stage.restart {
+        let at = at.at("restart");
+        settings.starts().check().map_err(|error| at.fail(error))?;
+        at.at("capacity").count(settings.capacity)?;
+        at.at("bonus").zero_or_more(settings.bonus)?;
+        if stage.curriculum.is_some() || stage.augment.is_some() {
+            return Err(at.fail(Problem::RestartsOfOthers));
+        }
     }
     if !stage.context.is_empty() {
         let stages = ContextStages { stages: stage.context.clone() };

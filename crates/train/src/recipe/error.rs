@@ -278,6 +278,11 @@ pub enum Problem {
     /// `levels` beside what says how hard the environment is.
     #[error("`levels` are positions of the dial; leave `difficulty` and `level` out")]
     TwoDifficulties,
+    /// A curriculum knows its own starts only, and changed pictures are part of a state.
+    #[error(
+        "groups that start again have no place beside a curriculum or changed pictures ([stage.augment])"
+    )]
+    RestartsOfOthers,
     /// A rule that goes by order needs items to order.
     #[error("this rule takes start states one after the other: give `starts`, at least 1")]
     NoStarts,

@@ -21,8 +21,8 @@ use toml::Value;
 use super::judge::JudgeFile;
 use super::{
     AttemptSettings, AugmentSettings, ComputeDtype, ControlSettings, CurriculumSettings, DeviceName,
-    DynamicSampling, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy, Route,
-    SaveDtype, StageKind, ValueSettings,
+    DynamicSampling, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy,
+    RestartSettings, Route, SaveDtype, StageKind, ValueSettings,
 };
 
 #[derive(Default, Deserialize)]
@@ -82,6 +82,7 @@ pub(super) struct StageFile {
     pub(super) value: Option<ValueSettings>,
     pub(super) dynamic_sampling: Option<DynamicSampling>,
     pub(super) curriculum: Option<CurriculumSettings>,
+    pub(super) restart: Option<RestartSettings>,
     pub(super) context: Vec<ContextStage>,
     pub(super) control: Vec<ControlSettings>,
     pub(super) augment: Option<AugmentSettings>,

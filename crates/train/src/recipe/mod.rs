@@ -40,7 +40,8 @@ use eyas_core::Seed;
 use serde::Serialize;
 
 pub use draw::{
-    AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, Useful, Worth,
+    AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, RestartSettings,
+    Useful, Worth,
 };
 pub use error::{Problem, RecipeError};
 pub use judge::{JudgeKind, JudgeSettings};

@@ -11,7 +11,9 @@ use eyas_model::Corruption;
 use eyas_reward::RewardSpec;
 use serde::{Deserialize, Serialize};
 
-use super::draw::{AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling};
+use super::draw::{
+    AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, RestartSettings,
+};
 use super::{EnvChoice, JudgeKind, JudgeSettings};
 
 /// One stage of the training.
@@ -226,6 +228,9 @@ pub struct RlStage {
     /// Which start states come next; absent: new ones, environments by their weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curriculum: Option<CurriculumSettings>,
+    /// Groups that start in the middle of earlier episodes (Satori); absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartSettings>,
     /// Longer and longer responses, in place of `rollout.max_tokens` and `rollout.group_size`; empty: those.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub context: Vec<ContextStage>,

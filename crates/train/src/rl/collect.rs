@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use eyas_core::{Group, Interrupt, Seed};
-use eyas_data::curriculum::{Curriculum, Expansion, GroupResult};
+use eyas_data::curriculum::{Expansion, GroupResult};
 use eyas_data::filter::{DynamicSampling as Refill, Next};
 use eyas_model::{Policy, Vlm};
 use eyas_reward::Progress;
@@ -16,6 +16,7 @@ use super::likelihood::{known_fields, reads_likelihood};
 use crate::augment::augment;
 use crate::judges::{Asked, Scoring, Snapshot};
 use crate::recipe::{DynamicSampling, RlStage};
+use crate::restart::{Played, pay};
 use crate::source::{Place, places, result};
 use crate::{Guard, Judges, StageState, TrainError};
 
@@ -27,6 +28,8 @@ pub(super) struct Collected {
     pub(super) envs: Vec<usize>,
     /// Which item of the curriculum each is of.
     pub(super) items: Vec<u64>,
+    /// Of each that goes on from an earlier episode, whether that one reached its goal.
+    pub(super) prefixes: Vec<Option<bool>>,
     /// Those that are trained on, in ascending order.
     pub(super) chosen: Vec<usize>,
     pub(super) pictures: Pictures,
@@ -70,6 +73,7 @@ pub(super) fn collect(
         groups: Vec::new(),
         envs: Vec::new(),
         items: Vec::new(),
+        prefixes: Vec::new(),
         chosen: Vec::new(),
         pictures: Pictures::default(),
         stats: RolloutStats::default(),
@@ -80,12 +84,12 @@ pub(super) fn collect(
         rounds: 0,
     };
     match stage.dynamic_sampling {
-        None => all.round(play, state.curriculum.as_mut(), wanted, guard)?,
+        None => all.round(play, state, wanted, guard)?,
         Some(DynamicSampling::Refill { max_rounds, max_factor, by }) => {
             let plan = Refill { batch: wanted, max_rounds, max_factor };
             while let Next::Sample(n) = plan.next(&state.sampling) {
                 let first = all.groups.len();
-                all.round(play, state.curriculum.as_mut(), n, guard)?;
+                all.round(play, state, n, guard)?;
                 let useful = useful(stage, &all.groups[first..], by)?;
                 state.sampling = plan.after_round(state.sampling, n, useful.len());
             }
@@ -94,12 +98,12 @@ pub(super) fn collect(
         Some(DynamicSampling::Expand { rate, max }) => {
             let expansion = Expansion { rate, max };
             let ratio = state.expansion.unwrap_or(1.0);
-            all.round(play, state.curriculum.as_mut(), expansion.groups(ratio, wanted), guard)?;
+            all.round(play, state, expansion.groups(ratio, wanted), guard)?;
             state.expansion = Some(expansion.next(ratio, &results(stage, &all.groups)));
         }
         Some(DynamicSampling::Variance { factor }) => {
             let n = (wanted as f64 * factor).ceil() as usize;
-            all.round(play, state.curriculum.as_mut(), n, guard)?;
+            all.round(play, state, n, guard)?;
         }
     }
     all.chosen = chosen(stage, &all.groups)?;
@@ -116,7 +120,7 @@ impl Collected {
     fn round(
         &mut self,
         play: &Play<'_>,
-        curriculum: Option<&mut Curriculum>,
+        state: &mut StageState,
         n: usize,
         guard: &mut Guard,
     ) -> Result<(), TrainError> {
@@ -129,7 +133,19 @@ impl Collected {
         };
         let clock = Instant::now();
         let watch = Watch { limit: config.env_limit, interrupt };
-        let places = places(stage, curriculum, n, step, seed, watch)?;
+        let mut notes = Vec::new();
+        let again = match (&stage.restart, &state.restarts) {
+            (Some(settings), Some(kept)) => {
+                kept.draw(stage, settings, n, step, seed.split("restart", 0), &mut notes)?
+            }
+            _ => Vec::new(),
+        };
+        let mut places = places(stage, state.curriculum.as_mut(), n - again.len(), step, seed, watch)?;
+        let mut prefixes = vec![None; places.len()];
+        for again in again {
+            places.push(again.place);
+            prefixes.push(Some(again.passed));
+        }
         let mut starts = Vec::with_capacity(places.len());
         for Place { env, item, start } in places {
             start.failed.iter().for_each(|why| guard.see_lost_start(why.clone()));
@@ -167,6 +183,14 @@ impl Collected {
         let asked = scoring.score(&mut groups, &self.envs[self.groups.len()..], &known)?;
         self.asked.questions += asked.questions;
         self.asked.failed += asked.failed;
+        if let (Some(settings), Some(kept)) = (&stage.restart, &mut state.restarts) {
+            pay(&mut groups, &prefixes, settings.bonus)?;
+            let envs = &self.envs[self.groups.len()..];
+            let played = Played { starts: &starts, envs, groups: &groups, sampled: stage.sampled() };
+            kept.keep(settings, &played, step, seed.split("restart", 1), watch, &mut notes)?;
+        }
+        notes.into_iter().for_each(|why| guard.see_lost_start(why));
+        self.prefixes.append(&mut prefixes);
         self.reward_secs += clock.elapsed().as_secs_f64();
         self.groups.append(&mut groups);
         self.stats += stats;

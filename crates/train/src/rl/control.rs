@@ -7,6 +7,7 @@ use eyas_core::Seed;
 use serde_json::Value;
 
 use crate::recipe::RlStage;
+use crate::restart::Restarts;
 use crate::run_dir::Metrics;
 use crate::source::curriculum;
 use crate::{StageState, TrainError};
@@ -15,6 +16,9 @@ use crate::{StageState, TrainError};
 pub(super) fn prepare(state: &mut StageState, stage: &RlStage, seed: Seed) -> Result<(), TrainError> {
     if let (None, Some(settings)) = (&state.curriculum, &stage.curriculum) {
         state.curriculum = Some(curriculum(&stage.env, settings, seed.split("curriculum", 0))?);
+    }
+    if let (None, Some(settings)) = (&state.restarts, &stage.restart) {
+        state.restarts = Some(Restarts::new(settings)?);
     }
     for (place, control) in stage.control.iter().enumerate() {
         if let Entry::Vacant(entry) = state.controllers.entry(place) {

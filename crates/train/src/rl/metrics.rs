@@ -15,12 +15,14 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
 }
 
-/// Rewards in all, by reward and by environment.
+/// Rewards in all, by reward and by environment. What an episode is worth that goes on from the middle of an earlier
+/// one cannot be set against the references of its environment, so only groups that are `fresh` count there.
 pub(super) fn reward_metrics(
     put: &mut impl FnMut(&str, f64),
     episodes: &[&Episode],
     stage: &RlStage,
     places: &[usize],
+    fresh: &[bool],
     references: &[Reference],
 ) {
     let totals: Vec<f64> = episodes.iter().filter_map(|e| e.total_score()).map(f64::from).collect();
@@ -49,7 +51,11 @@ pub(super) fn reward_metrics(
     }
     let mut by_env: BTreeMap<usize, Vec<&Episode>> = BTreeMap::new();
     // An episode that was lost has no result, which is not a result of 0.
-    for (episode, env) in episodes.iter().zip(env_of_episode()).filter(|(e, _)| e.lost().is_none()) {
+    let fresh = fresh.iter().flat_map(|f| std::iter::repeat_n(*f, stage.sampled()));
+    for ((episode, env), fresh) in episodes.iter().zip(env_of_episode()).zip(fresh) {
+        if episode.lost().is_some() || !fresh {
+            continue;
+        }
         by_env.entry(env).or_default().push(*episode);
     }
     for (env, episodes) in by_env {

@@ -33,6 +33,7 @@ use value::evaluate;
 use crate::judges::Snapshot;
 use crate::optim::adamw;
 use crate::recipe::{EnvChoice, ReferencePolicy, RlStage, RolloutSettings};
+use crate::restart::restart_metrics;
 use crate::run_dir::Metrics;
 use crate::source::curriculum_metrics;
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
@@ -88,6 +89,7 @@ pub fn run_rl(
             groups,
             envs,
             items,
+            prefixes,
             chosen,
             pictures,
             stats,
@@ -185,7 +187,8 @@ pub fn run_rl(
         let seconds = begin.elapsed().as_secs_f64();
         let own: Vec<&Episode> =
             episodes.chunks(stage.rollout.group_size).flat_map(|g| &g[..stage.sampled()]).collect();
-        reward_metrics(&mut put, &own, stage, &envs, &references);
+        let fresh: Vec<bool> = prefixes.iter().map(Option::is_none).collect();
+        reward_metrics(&mut put, &own, stage, &envs, &fresh, &references);
         length_metrics(&mut put, &own);
         put("frac_reward_zero_std", dead as f64 / sampled as f64);
         put("training/filter_groups/dropped", dead as f64);
@@ -200,6 +203,9 @@ pub fn run_rl(
         }
         if let Some(drawn) = drawn {
             put("training/resampled", drawn as f64);
+        }
+        if let Some(restarts) = &next.restarts {
+            restart_metrics(&mut put, &own, &prefixes, restarts.kept());
         }
         if stage.augment.is_some() {
             put("augment/groups", augmented as f64);
