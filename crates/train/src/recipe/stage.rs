@@ -3,6 +3,7 @@
 use eyas_algo::advantage::estimator::{BiLevelGae, Gae};
 use eyas_algo::advantage::shape::Pad;
 use eyas_algo::loss::preference::PreferenceConfig;
+use eyas_algo::loss::reward_model::RewardModelLoss;
 use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_algo::loss::value::ppo::PpoValue;
 use eyas_algo::{AdvantageConfig, Decay, PolicyConfig, Schedule};
@@ -25,6 +26,8 @@ pub enum Stage {
     Rl(RlStage),
     /// Learning from pairs of responses.
     Preference(PreferenceStage),
+    /// Training a reward model on pairs of responses.
+    RewardModel(RewardModelStage),
 }
 
 /// What a stage does.
@@ -37,6 +40,8 @@ pub enum StageKind {
     Rl,
     /// Learning from pairs of responses.
     Preference,
+    /// Training a reward model on pairs of responses.
+    RewardModel,
 }
 
 impl StageKind {
@@ -46,6 +51,7 @@ impl StageKind {
             Self::Sft => "sft",
             Self::Rl => "rl",
             Self::Preference => "preference",
+            Self::RewardModel => "reward_model",
         }
     }
 }
@@ -57,6 +63,7 @@ impl Stage {
             Self::Sft(_) => StageKind::Sft,
             Self::Rl(_) => StageKind::Rl,
             Self::Preference(_) => StageKind::Preference,
+            Self::RewardModel(_) => StageKind::RewardModel,
         }
     }
 
@@ -66,6 +73,7 @@ impl Stage {
             Self::Sft(stage) => &stage.name,
             Self::Rl(stage) => &stage.name,
             Self::Preference(stage) => &stage.name,
+            Self::RewardModel(stage) => &stage.name,
         }
     }
 
@@ -75,6 +83,7 @@ impl Stage {
             Self::Sft(stage) => stage.steps,
             Self::Rl(stage) => stage.steps,
             Self::Preference(stage) => stage.steps,
+            Self::RewardModel(stage) => stage.steps,
         }
     }
 
@@ -84,6 +93,7 @@ impl Stage {
             Self::Sft(stage) => &stage.env,
             Self::Rl(stage) => &stage.env,
             Self::Preference(stage) => &stage.env,
+            Self::RewardModel(stage) => &stage.env,
         }
     }
 
@@ -93,6 +103,7 @@ impl Stage {
             Self::Sft(stage) => &mut stage.env,
             Self::Rl(stage) => &mut stage.env,
             Self::Preference(stage) => &mut stage.env,
+            Self::RewardModel(stage) => &mut stage.env,
         }
     }
 
@@ -102,9 +113,10 @@ impl Stage {
         match self {
             Self::Sft(_) => 1,
             Self::Rl(stage) => stage.group_size(step),
-            Self::Preference(stage) => match stage.pairs.source {
+            Self::Preference(PreferenceStage { pairs, rollout, .. })
+            | Self::RewardModel(RewardModelStage { pairs, rollout, .. }) => match pairs.source {
                 PairSource::Oracle => 2,
-                PairSource::Policy => stage.rollout.group_size,
+                PairSource::Policy => rollout.group_size,
             },
         }
     }
@@ -122,7 +134,8 @@ impl Stage {
         match self {
             Self::Sft(_) => false,
             Self::Rl(stage) => stage.compares() || asked(&stage.reward),
-            Self::Preference(_) => true,
+            // A reward model is not the policy: that plays, and is what the run goes on with.
+            Self::Preference(_) | Self::RewardModel(_) => true,
         }
     }
 
@@ -132,6 +145,7 @@ impl Stage {
             Self::Sft(stage) => &stage.optim,
             Self::Rl(stage) => &stage.optim,
             Self::Preference(stage) => &stage.optim,
+            Self::RewardModel(stage) => &stage.optim,
         }
     }
 }
@@ -282,7 +296,33 @@ pub struct PreferenceStage {
     pub optim: OptimSettings,
 }
 
-/// Where preference pairs come from.
+/// Training a reward model: a copy of the policy learns to give the better of two responses to the same start the
+/// higher score. When the stage ends the model is put down in the run directory, `reward-models/NAME`, where the
+/// reward `reward_model` finds it, and the run goes on with the policy as it was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RewardModelStage {
+    /// See [`Stage::name`].
+    pub name: String,
+    /// Updates, at least 1. Must be given.
+    pub steps: u64,
+    /// Where the pairs come from.
+    pub pairs: PairSettings,
+    /// How responses are sampled, for pairs of the policy's own.
+    pub rollout: RolloutSettings,
+    /// The rewards that pairs of the policy's own are judged by; none otherwise.
+    pub reward: Vec<RewardSpec>,
+    /// The loss. Default: Bradley–Terry.
+    pub reward_model: RewardModelLoss,
+    /// Starts of their own that give the pairs on which the model is measured after the last step. 0: it is not.
+    /// Default 64.
+    pub held_out: usize,
+    /// The environments.
+    pub env: Vec<EnvChoice>,
+    /// How weights are updated.
+    pub optim: OptimSettings,
+}
+
+/// Where pairs come from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PairSettings {
