@@ -32,6 +32,7 @@ kind = "reward_model"
 name = "taste"
 steps = 4
 held_out = 6
+facts = true
 env = [{{ id = "frozen-lake" }}]
 reward_model = {{ kind = "bradley_terry", center = 0.01 }}
 pairs = {{ count = 4 }}
@@ -69,7 +70,10 @@ fn three_stages_are_the_same_on_any_threads_and_after_any_break() {
     assert_eq!(names, ["sft", "taste", "taste", "taste", "taste", "rl", "rl"]);
     assert_eq!(numbers(&lines[1..5], "pairs").len(), 4);
     assert!(lines[1..5].iter().all(|l| l["loss"].as_f64().unwrap() > 0.0 && l["accuracy"].is_number()));
-    assert!((lines[1]["loss"].as_f64().unwrap() - 2f64.ln()).abs() < 1e-6, "a fresh head says 0 of everything");
+    assert!(
+        (lines[1]["loss"].as_f64().unwrap() - 2f64.ln()).abs() < 1e-6,
+        "a fresh head says 0 of everything"
+    );
     assert!(lines[3].get("held_out/accuracy").is_none() && lines[4]["held_out/accuracy"].is_number());
     let scores = said(&dir.join("whole"), 5);
     assert!(scores.len() == 6 && scores.iter().all(|s| (0.0..=1.0).contains(s)), "{scores:?}");
@@ -116,6 +120,7 @@ fn what_is_better_is_learnt() {
         .replace("steps = 4", "steps = 24")
         .replace("held_out = 6", "held_out = 48")
         .replace("count = 4", "count = 16")
+        .replace("facts = true\n", "")
         .replace("every = 1", "every = 0");
     let lines = common::run(&dir, "run", &recipe);
     let last = lines.last().unwrap();
@@ -164,7 +169,11 @@ fn pairs_of_the_policys_own_have_margins_and_ties() {
     assert!(numbers(&margin, "loss")[0] > numbers(&plain, "loss")[0], "a margin is harder to keep");
     assert!(exact[0]["error"].as_f64().unwrap() > 0.0);
     // Nobody is better than anybody by a reward that is the same for all.
-    fs::write(dir.join("ties.toml"), stage("{ kind = \"bradley_terry\" }", "game").replace("\"policy\"", "\"policy\", margin = 1e6")).unwrap();
+    fs::write(
+        dir.join("ties.toml"),
+        stage("{ kind = \"bradley_terry\" }", "game").replace("\"policy\"", "\"policy\", margin = 1e6"),
+    )
+    .unwrap();
     let ran = done(&dir, &["train", "ties.toml", "--run", "ties"]);
     assert!(ran.err.contains("none of 4 starts gave a pair"), "{}", ran.err);
     for line in metrics(&dir.join("ties")) {
@@ -180,8 +189,13 @@ fn reward_models_that_are_not_there_are_refused() {
     let mut said = Vec::new();
     for (what, recipe) in [
         ("no stage of that name", three().replace("stage:taste", "stage:test")),
-        ("none before it", three().replace("kind = \"reward_model\"\nname", "kind = \"preference\"\nname")
-            .replace("held_out = 6\n", "").replace("reward_model = { kind = \"bradley_terry\", center = 0.01 }\n", "")),
+        (
+            "none before it",
+            three()
+                .replace("kind = \"reward_model\"\nname", "kind = \"preference\"\nname")
+                .replace("held_out = 6\n", "")
+                .replace("reward_model = { kind = \"bradley_terry\", center = 0.01 }\n", ""),
+        ),
         ("an empty name", three().replace("stage:taste", "")),
         ("margins without rewards", three().replace("center = 0.01", "margin = 0.5")),
         ("a negative weight", three().replace("center = 0.01", "center = -1.0")),
@@ -189,10 +203,16 @@ fn reward_models_that_are_not_there_are_refused() {
         ("another loss", three().replace("bradley_terry", "elo")),
         ("a key of another stage", three().replace("held_out = 6", "preference = { terms = [] }")),
         ("of another stage's", three().replace("steps = 1\nbatch_size = 2", "steps = 1\nheld_out = 2")),
-        ("a way out", format!("{}[[route]]\nfrom = \"taste\"\nto = \"rl\"\nwhen = {{ after_steps = 2 }}\n", three())),
+        (
+            "a way out",
+            format!("{}[[route]]\nfrom = \"taste\"\nto = \"rl\"\nwhen = {{ after_steps = 2 }}\n", three()),
+        ),
         (
             "asked while pairs are judged",
-            three().replace("pairs = { count = 4 }", "pairs = { source = \"policy\" }\nreward = [{ name = \"reward_model\" }]"),
+            three().replace(
+                "pairs = { count = 4 }",
+                "pairs = { source = \"policy\" }\nreward = [{ name = \"reward_model\" }]",
+            ),
         ),
     ] {
         fs::write(dir.join("r.toml"), recipe).unwrap();
@@ -226,7 +246,8 @@ fn folders_that_are_no_reward_models_are_refused() {
     }
 
     // One of another tokenizer: that of a fresh model.
-    let fresh = three().replace(&format!("path = {:?}", shipped_model()), "preset = \"tiny\"\nvocab_size = 400");
+    let fresh =
+        three().replace(&format!("path = {:?}", shipped_model()), "preset = \"tiny\"\nvocab_size = 400");
     let fresh = fresh.split("[[stage]]\nkind = \"rl\"").next().unwrap().replace("steps = 4", "steps = 1");
     common::run(&dir, "fresh", &fresh);
     fs::write(dir.join("r.toml"), paid("fresh/reward-models/taste")).unwrap();
@@ -240,5 +261,8 @@ fn folders_that_are_no_reward_models_are_refused() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&head, bytes).unwrap();
     let ran = eyas(&dir, &["train", "r.toml", "--run", "run"]);
-    assert!(ran.code == 1 && ran.err.contains("head.safetensors") && ran.err.contains("hint: train"), "{ran:?}");
+    assert!(
+        ran.code == 1 && ran.err.contains("head.safetensors") && ran.err.contains("hint: train"),
+        "{ran:?}"
+    );
 }

@@ -194,11 +194,10 @@ mod tests {
         let packed = pack(&[vec![&a, &b], vec![&a], vec![&given]], Targets::End, &|_| Some((2, 2))).unwrap();
         // The prompt once in rows 0..7, then 3 4 | 3 6 8 9 9 | the lone one.
         assert_eq!(packed.target_rows, [8, 11, 14 + 8]);
-        assert_eq!(packed.origins.iter().map(|o| (o.group, o.member, o.token)).collect::<Vec<_>>(), [
-            (0, 0, 8),
-            (0, 1, 9),
-            (1, 0, 8)
-        ]);
+        assert_eq!(
+            packed.origins.iter().map(|o| (o.group, o.member, o.token)).collect::<Vec<_>>(),
+            [(0, 0, 8), (0, 1, 9), (1, 0, 8)]
+        );
     }
 
     #[test]

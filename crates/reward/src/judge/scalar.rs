@@ -23,7 +23,11 @@ pub(crate) const REWARDS: &[RewardInfo] = &[RewardInfo {
             "stage:reward_model",
             "a folder that a stage of kind \"reward_model\" left, or stage:NAME, that stage of this recipe",
         ),
-        ParamInfo::choice("squash", &["none", "sigmoid"], "the score as it is, or its logistic function, 0 to 1"),
+        ParamInfo::choice(
+            "squash",
+            &["none", "sigmoid"],
+            "the score as it is, or its logistic function, 0 to 1",
+        ),
     ],
     score: Scorer::Sample(score),
 }];

@@ -78,6 +78,7 @@ pub(super) struct StageFile {
     pub(super) preference: Option<PreferenceConfig>,
     pub(super) reward_model: Option<RewardModelLoss>,
     pub(super) held_out: Option<usize>,
+    pub(super) facts: Option<bool>,
     pub(super) kl_weight: Option<KlWeight>,
     pub(super) reference: Option<ReferencePolicy>,
     pub(super) corruption: Option<Corruption>,

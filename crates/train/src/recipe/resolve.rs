@@ -121,8 +121,10 @@ fn stage(
     judges: &[JudgeSettings],
     at: &At<'_>,
 ) -> Result<Stage, RecipeError> {
-    let kind =
-        at.at("kind").given(file.kind, "write kind = \"sft\", kind = \"rl\", kind = \"preference\" or kind = \"reward_model\"")?;
+    let kind = at.at("kind").given(
+        file.kind,
+        "write kind = \"sft\", kind = \"rl\", kind = \"preference\" or kind = \"reward_model\"",
+    )?;
     let name = file.name.clone().unwrap_or_else(|| kind.as_str().into());
     check_stage_name(&name, &at.at("name"))?;
     check_placement(&file, kind, &name, at)?;
@@ -207,6 +209,7 @@ fn stage(
                 pairs,
                 rollout: rollout(file.rollout.unwrap_or_default(), &at.at("rollout"))?,
                 reward_model: loss,
+                facts: file.facts.unwrap_or(false),
                 held_out: file.held_out.unwrap_or(DEFAULT_HELD_OUT),
                 env,
                 optim,
@@ -289,8 +292,11 @@ fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -
     ];
     let of_pairs: &[(&str, bool)] = &[("pairs", file.pairs.is_some())];
     let of_preference: &[(&str, bool)] = &[("preference", file.preference.is_some())];
-    let of_reward_model: &[(&str, bool)] =
-        &[("reward_model", file.reward_model.is_some()), ("held_out", file.held_out.is_some())];
+    let of_reward_model: &[(&str, bool)] = &[
+        ("reward_model", file.reward_model.is_some()),
+        ("facts", file.facts.is_some()),
+        ("held_out", file.held_out.is_some()),
+    ];
     let of_corruption: &[(&str, bool)] = &[("corruption", file.corruption.is_some())];
     let foreign: &[(&'static str, &[(&str, bool)])] = match kind {
         StageKind::Sft => &[

@@ -313,6 +313,9 @@ pub struct RewardModelStage {
     pub reward: Vec<RewardSpec>,
     /// The loss. Default: Bradley–Terry.
     pub reward_model: RewardModelLoss,
+    /// The model reads what there truly was to be seen beside what the policy saw and wrote (LLaVA-RLHF). Default
+    /// false.
+    pub facts: bool,
     /// Starts of their own that give the pairs on which the model is measured after the last step. 0: it is not.
     /// Default 64.
     pub held_out: usize,

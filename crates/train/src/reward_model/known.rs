@@ -1,5 +1,6 @@
 //! What reward models have to say before rewards are given.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use eyas_core::{Group, Interrupt, Trajectory};
@@ -7,6 +8,8 @@ use eyas_model::{ImageStore, Vlm};
 use eyas_reward::RewardSpec;
 use serde_json::{Map, Value};
 
+use super::facts::reading;
+use super::models::RewardModel;
 use super::{RewardModels, scores};
 use crate::TrainError;
 
@@ -32,13 +35,19 @@ pub(crate) fn known_fields(
     if names.is_empty() {
         return Ok(());
     }
-    let trajectories: Vec<Vec<&Trajectory>> =
-        groups.iter().map(|g| g.episodes.iter().map(|e| &e.trajectory).collect()).collect();
     known.resize(groups.len(), Vec::new());
     let mut said: Vec<Vec<Map<String, Value>>> =
         groups.iter().map(|group| vec![Map::new(); group.episodes.len()]).collect();
     for name in names {
-        let model = models.open(&name, policy)?;
+        let opened = models.open(&name, policy)?;
+        let RewardModel { model, facts } = &*opened;
+        let mut readings: Vec<Vec<Cow<'_, Trajectory>>> = Vec::with_capacity(groups.len());
+        for group in groups {
+            let of_group = group.episodes.iter().map(|episode| reading(model, episode, *facts));
+            readings.push(of_group.collect::<Result<_, TrainError>>()?);
+        }
+        let trajectories: Vec<Vec<&Trajectory>> =
+            readings.iter().map(|group| group.iter().map(|t| &**t).collect()).collect();
         let all = scores(&model.policy, &trajectories, images, micro_batch_tokens, interrupt)?;
         for (map, score) in said.iter_mut().flatten().zip(all.into_iter().flatten()) {
             map.insert(name.clone(), told(score));

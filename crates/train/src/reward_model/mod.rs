@@ -4,10 +4,12 @@
 //! of the response (Ouyang et al., arXiv 2203.02155). When the stage ends it is put down as a folder of its own,
 //! and the run goes on with the policy as it was.
 
+mod facts;
 mod known;
 mod models;
 mod score;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -18,6 +20,7 @@ use eyas_model::{ImageStore, Policy, Upstream, Vlm};
 use eyas_rollout::Agent;
 use serde_json::Value;
 
+use facts::reading;
 pub(crate) use known::known_fields;
 pub use models::{RewardModelError, RewardModels};
 pub(crate) use score::scores;
@@ -60,7 +63,7 @@ pub fn run_reward_model(
                 None
             }
             false => {
-                let done = update(&mut model.policy, &drawn, stage, run, &mut sums);
+                let done = update(model, &drawn, stage, run, &mut sums);
                 Some(guard.apply(&mut model.policy, &settings, done.map(|()| sums.loss))?)
             }
         };
@@ -94,7 +97,7 @@ pub fn run_reward_model(
         line.insert("update_skipped".into(), Value::from(applied.is_none_or(|a| !a.applied)));
         if step + 1 == stage.steps {
             line.insert("reward_model".into(), Value::from(model.policy.weights_hash()));
-            run.reward_models.keep(&stage.name, model)?;
+            run.reward_models.keep(&stage.name, model, stage.facts)?;
             if let Some(policy) = reference.take() {
                 model.policy.take_on(&policy);
             }
@@ -155,29 +158,36 @@ struct Sums {
     metrics: BTreeMap<&'static str, Mean>,
 }
 
-/// The two responses of each pair, the better one first, and their true rewards.
-fn both(drawn: &Drawn) -> (Vec<Vec<&Trajectory>>, Vec<Option<f64>>) {
-    let mut rewards = Vec::new();
-    let of = |(chosen, rejected): &(usize, usize)| {
-        let pair = [&drawn.episodes[*chosen], &drawn.episodes[*rejected]];
-        rewards.extend(pair.iter().map(|e| e.total_score().map(f64::from)));
-        pair.iter().map(|e| &e.trajectory).collect()
-    };
-    (drawn.pairs.iter().map(of).collect(), rewards)
+/// The responses of all pairs as the model reads them, of each the better one first.
+fn readings<'d>(model: &Vlm, drawn: &'d Drawn, facts: bool) -> Result<Vec<Cow<'d, Trajectory>>, TrainError> {
+    responses(drawn).map(|episode| reading(model, episode, facts)).collect()
+}
+
+/// The episodes of all pairs, of each the better one first.
+fn responses(drawn: &Drawn) -> impl Iterator<Item = &Episode> {
+    drawn.pairs.iter().flat_map(|(chosen, rejected)| [&drawn.episodes[*chosen], &drawn.episodes[*rejected]])
+}
+
+/// Two by two.
+fn groups<'r>(readings: &'r [Cow<'_, Trajectory>]) -> Vec<Vec<&'r Trajectory>> {
+    readings.chunks(2).map(|pair| pair.iter().map(|t| &**t).collect()).collect()
 }
 
 /// Accumulates the gradient of all pairs, and the loss and metrics in `sums`. The two responses of a pair share
 /// the work of their prompt.
 fn update(
-    policy: &mut Policy,
+    model: &mut Vlm,
     drawn: &Drawn,
     stage: &RewardModelStage,
     run: &StageRun<'_>,
     sums: &mut Sums,
 ) -> Result<(), TrainError> {
     let mut images = ImageStore::default();
-    images.add(policy.processor(), drawn.episodes.iter().flat_map(|e| e.images.values()))?;
-    let (groups, rewards) = both(drawn);
+    images.add(model.policy.processor(), drawn.episodes.iter().flat_map(|e| e.images.values()))?;
+    let readings = readings(model, drawn, stage.facts)?;
+    let groups = groups(&readings);
+    let rewards: Vec<Option<f64>> = responses(drawn).map(|e| e.total_score().map(f64::from)).collect();
+    let policy = &mut model.policy;
     let (mut first, pairs) = (0, groups.len() as f64);
     for micro in micro_batches(&groups, stage.optim.micro_batch_tokens) {
         if run.interrupt.is_raised() {
@@ -215,7 +225,8 @@ fn hold_out(
     let drawn = draw(model, policy, stage, run, None)?;
     let mut images = ImageStore::default();
     images.add(model.policy.processor(), drawn.episodes.iter().flat_map(|e| e.images.values()))?;
-    let (groups, _) = both(&drawn);
+    let readings = readings(model, &drawn, stage.facts)?;
+    let groups = groups(&readings);
     let scores = scores(&model.policy, &groups, &images, stage.optim.micro_batch_tokens, run.interrupt)?;
     let margins: Vec<f64> = scores
         .iter()

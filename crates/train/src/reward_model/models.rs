@@ -77,6 +77,13 @@ pub enum RewardModelError {
     },
 }
 
+/// A reward model that can be asked.
+pub(crate) struct RewardModel {
+    pub(super) model: Vlm,
+    /// It was trained with the facts before each response.
+    pub(super) facts: bool,
+}
+
 /// The reward models of a run.
 #[derive(Default)]
 pub struct RewardModels {
@@ -84,7 +91,7 @@ pub struct RewardModels {
     run: PathBuf,
     /// What models are written in; nothing is written without.
     dtype: Option<WeightDtype>,
-    open: Mutex<BTreeMap<String, Arc<Vlm>>>,
+    open: Mutex<BTreeMap<String, Arc<RewardModel>>>,
 }
 
 impl RewardModels {
@@ -123,7 +130,7 @@ impl RewardModels {
     ///
     /// # Errors
     /// [`RewardModelError`].
-    pub(crate) fn open(&self, name: &str, policy: &Vlm) -> Result<Arc<Vlm>, RewardModelError> {
+    pub(crate) fn open(&self, name: &str, policy: &Vlm) -> Result<Arc<RewardModel>, RewardModelError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(model) = open.get(name) {
             return Ok(model.clone());
@@ -138,21 +145,21 @@ impl RewardModels {
                 path
             }
         };
-        let mut model = read(&path)?;
+        let RewardModel { mut model, facts } = read(&path)?;
         same_inputs(&path, &model, policy)?;
         model.policy.set_precision(policy.policy.precision());
         let moved = model.policy.set_device(policy.policy.device_kind());
         moved.map_err(|source| RewardModelError::Head { path, source })?;
-        let model = Arc::new(model);
+        let model = Arc::new(RewardModel { model, facts });
         open.insert(name.into(), model.clone());
         Ok(model)
     }
 
-    /// Puts down the model that the stage `name` has trained; one that an earlier visit left is replaced.
+    /// Puts down the model that the stage `name` has trained, with or without facts; one that an earlier visit left is replaced.
     ///
     /// # Errors
     /// [`RewardModelError`].
-    pub(crate) fn keep(&self, name: &str, model: &Vlm) -> Result<(), RewardModelError> {
+    pub(crate) fn keep(&self, name: &str, model: &Vlm, facts: bool) -> Result<(), RewardModelError> {
         let Some(dtype) = self.dtype else { return Ok(()) };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&format!("{STAGE}{name}"));
         let parent = self.run.join(FOLDER);
@@ -173,18 +180,19 @@ impl RewardModels {
         let fill =
             |_: &dyn eyas_store::Files, to: &Path| snapshot.save(to, dtype, true).map_err(io::Error::other);
         let parts = [head.into_part(HEAD), Part::folder(MODEL, bytes, fill)];
-        commit(&Disk, &parent, name, &json!({"score": "last token"}), &parts, &SaveSettings::default())?;
+        let meta = json!({"score": "last token", "facts": facts});
+        commit(&Disk, &parent, name, &meta, &parts, &SaveSettings::default())?;
         Ok(())
     }
 }
 
 /// Opens a folder.
-fn read(path: &Path) -> Result<Vlm, RewardModelError> {
+fn read(path: &Path) -> Result<RewardModel, RewardModelError> {
     let head = path.join(HEAD);
     if !head.is_file() {
         return Err(RewardModelError::Headless { path: path.into() });
     }
-    verify(&Disk, path)?;
+    let manifest = verify(&Disk, path)?;
     let of_folder = |source| RewardModelError::Model { path: path.into(), source };
     let mut model = Vlm::open(&path.join(MODEL)).map_err(of_folder)?;
     let unreadable = |source| RewardModelError::Replace { path: head.clone(), source };
@@ -193,7 +201,7 @@ fn read(path: &Path) -> Result<Vlm, RewardModelError> {
     let bias = bias.first().copied().unwrap_or(0.0);
     let of_head = |source| RewardModelError::Head { path: head.clone(), source };
     model.policy.set_value_head(&weight, bias).map_err(of_head)?;
-    Ok(model)
+    Ok(RewardModel { model, facts: manifest.meta["facts"] == true })
 }
 
 /// Token ids and patches of the policy's episodes are read as they are.
@@ -206,7 +214,9 @@ fn same_inputs(path: &Path, model: &Vlm, policy: &Vlm) -> Result<(), RewardModel
         let vision = &model.policy.config().vision;
         (vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)
     };
-    if model.policy.processor().config() != policy.policy.processor().config() || sizes(model) != sizes(policy) {
+    if model.policy.processor().config() != policy.policy.processor().config()
+        || sizes(model) != sizes(policy)
+    {
         return differs("image processor");
     }
     Ok(())

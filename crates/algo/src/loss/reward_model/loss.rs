@@ -78,9 +78,8 @@ pub fn reward_model_loss(
 ) -> Result<ScoreLoss, ScoreError> {
     let ScoredPairs { scores, rewards } = *batch;
     super::check_length("rewards", rewards.len(), scores.len())?;
-    let reward = |index: usize| {
-        rewards[index].ok_or(ScoreError::Value { name: "reward", index, value: f64::NAN })
-    };
+    let reward =
+        |index: usize| rewards[index].ok_or(ScoreError::Value { name: "reward", index, value: f64::NAN });
     let mut ranked = Vec::with_capacity(scores.len() / 2);
     for chosen in (0..scores.len() / 2).map(|i| 2 * i) {
         let pair = ScorePair::new(chosen, chosen + 1);
@@ -110,8 +109,8 @@ pub fn reward_model_loss(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_slopes, near};
     use super::super::RegressionLoss;
+    use super::super::testing::{assert_slopes, near};
     use super::*;
 
     fn run(scores: &[f32], rewards: &[Option<f64>], cfg: RewardModelLoss) -> Result<ScoreLoss, ScoreError> {
@@ -157,13 +156,18 @@ mod tests {
         let margin = RewardModelLoss::BradleyTerry(PairLoss { margin: 1.0, ..PairLoss::default() });
         for cfg in [squared, margin] {
             let missing = run(&[0.0; 2], &[Some(1.0), None], cfg);
-            assert!(matches!(missing, Err(ScoreError::Value { name: "reward", index: 1, .. })), "{missing:?}");
+            assert!(
+                matches!(missing, Err(ScoreError::Value { name: "reward", index: 1, .. })),
+                "{missing:?}"
+            );
             assert!(cfg.reads_rewards());
         }
         assert!(run(&[0.0; 2], &[], squared).is_err());
         assert!(!RewardModelLoss::default().reads_rewards());
         for margin in [-1.0, f64::NAN] {
-            assert!(RewardModelLoss::BradleyTerry(PairLoss { margin, ..PairLoss::default() }).check().is_err());
+            assert!(
+                RewardModelLoss::BradleyTerry(PairLoss { margin, ..PairLoss::default() }).check().is_err()
+            );
         }
         let read = |text| serde_json::from_str::<RewardModelLoss>(text);
         assert_eq!(read(r#"{"kind": "bradley_terry"}"#).unwrap(), RewardModelLoss::default());
