@@ -175,7 +175,7 @@ fn the_gradient_of_a_score_at_the_end_reaches_every_part() {
         t.push_sampled(ids, &vec![TokenKind::Answer; ids.len()], &vec![-1.0; ids.len()], 0).unwrap();
         t
     };
-    let pair = [ended(&[3, 5]), ended(&[3, 7, 9])];
+    let pair = [ended(&[13, 12]), ended(&[13, 17, 19])];
     let hidden = policy.config().text.hidden_size;
     let weight: Vec<f32> = (0..hidden).map(|i| 0.3 * ((i % 5) as f32 - 2.0)).collect();
     policy.set_value_head(&weight, 0.25).unwrap();
@@ -184,7 +184,7 @@ fn the_gradient_of_a_score_at_the_end_reaches_every_part() {
     // What is said at the end is what is said before a further token.
     let end = ScoreOptions { targets: Targets::End, ..ScoreOptions::default() };
     let score = policy.score(&[vec![&pair[0]]], &store, &end).unwrap().values;
-    let longer = policy.score(&[vec![&ended(&[3, 5, 1])]], &store, &options()).unwrap().values;
+    let longer = policy.score(&[vec![&ended(&[13, 12, 11])]], &store, &options()).unwrap().values;
     assert_eq!(score.len(), 1);
     assert!((score[0] - longer[longer.len() - 1]).abs() < 1e-5, "{score:?} {longer:?}");
     assert_ne!(score[0], longer[longer.len() - 2]);
