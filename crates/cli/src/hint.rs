@@ -9,7 +9,7 @@ use eyas_model::processor::ProcessorError;
 use eyas_model::{PolicyError, VlmError};
 use eyas_rollout::RolloutError;
 use eyas_train::recipe::RecipeError;
-use eyas_train::{RunDirError, TrainError};
+use eyas_train::{RewardModelError, RunDirError, TrainError};
 
 /// `error: what: why`, followed by a `hint:` line if one is known.
 pub(crate) fn render(error: &anyhow::Error) -> String {
@@ -52,6 +52,8 @@ const CONTEXT: &str = "raise the context (--max-context, in a recipe stage.NAME.
     eval.max_context), as far as the model's own context goes";
 const SCORES: &str = "a reward or its judge is failing; when it works again go on with `eyas train --resume RUN`. The \
     recipe's guard.max_invalid says how many failures are too many";
+const REWARD_MODEL: &str = "params.model of the reward takes the folder that a stage of kind \"reward_model\" left, \
+    RUN/reward-models/NAME, or stage:NAME for such a stage of the same recipe";
 const IMAGE_SHAPE: &str = "crop the picture, or pad it";
 
 /// What to do about `cause`. The outer errors are looked through: those that only pass an inner one on do
@@ -65,6 +67,15 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<&'static str> {
             TrainError::Rollout(error) => hint(error),
             TrainError::Recipe(error) => hint(error),
             TrainError::Scores { .. } => Some(SCORES),
+            TrainError::RewardModel(error) => hint(error),
+            _ => None,
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<RewardModelError>() {
+        return match error {
+            RewardModelError::Headless { .. } => Some(REWARD_MODEL),
+            RewardModelError::Inputs { .. } => Some("train it from the same model folder as the policy"),
+            RewardModelError::Store(_) => Some("train the reward model again, or take another copy of it"),
             _ => None,
         };
     }

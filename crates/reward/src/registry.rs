@@ -133,6 +133,7 @@ pub fn needs(reward: &str) -> &'static [&'static str] {
         "baseline_corrected" => &["correct"],
         "karl" => &["mastery"],
         "format_ranking" => &["candidates"],
+        "reward_model" => &[judge::scalar::FIELD],
         "webshop" => &["purchase"],
         "pdm" => &["no_collision", "drivable", "progress", "time_to_collision", "comfort"],
         other => process::needs(other),
@@ -159,6 +160,7 @@ pub fn rewards() -> &'static [RewardInfo] {
             length::REWARDS,
             constraints::REWARDS,
             judge::reward::REWARDS,
+            judge::scalar::REWARDS,
             compose::REWARDS,
         ]
         .concat()

@@ -41,8 +41,10 @@ pub const SUPPLIED: &[(&str, &str)] = &[
 ];
 
 /// Fields that training works out when a reward reads them, with what they hold.
-pub const WORKED_OUT: &[(&str, &str)] =
-    &[("answer_logprob", "mean log-probability of the answer's tokens under the reference policy")];
+pub const WORKED_OUT: &[(&str, &str)] = &[
+    ("answer_logprob", "mean log-probability of the answer's tokens under the reference policy"),
+    ("reward_model", "what the reward models say of the episode, by their names"),
+];
 
 /// Fills `episode.scores` with one row per reward, in order; earlier rows are replaced. Rewards that compare
 /// the episodes of a group have no score.

@@ -260,6 +260,23 @@ impl RewardSpec {
         Ok(names)
     }
 
+    /// The reward models that it asks, as its parameters name them: a folder, or `stage:NAME`.
+    ///
+    /// # Errors
+    /// [`RewardError::BadTree`] for a composition that cannot be read.
+    pub fn reward_models(&self) -> Result<BTreeSet<String>, RewardError> {
+        let mut names = BTreeSet::new();
+        let tree = self.tree()?;
+        let parts = tree.iter().flat_map(Composition::specs);
+        for spec in parts.chain([self]).filter(|spec| spec.name() == "reward_model") {
+            names.insert(judge::scalar::asked(&spec.params).to_string());
+        }
+        for input in self.inputs.values() {
+            names.extend(input.reward_models()?);
+        }
+        Ok(names)
+    }
+
     /// The tree of a composition.
     fn tree(&self) -> Result<Option<Composition>, RewardError> {
         if self.name() != "compose" {

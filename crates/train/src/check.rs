@@ -6,7 +6,7 @@ use eyas_model::{PolicyError, Vlm};
 use eyas_rollout::{Agent, RolloutError, Start};
 
 use crate::TrainError;
-use crate::recipe::{EnvChoice, PreferenceStage, Recipe, Stage};
+use crate::recipe::{EnvChoice, PreferenceStage, Recipe, RewardModelStage, Stage};
 
 /// Checks that the first prompt of every environment leaves room for a response, in the context that its
 /// stage or the evaluation allows and the model has. One state of each environment is tried: within an
@@ -27,7 +27,8 @@ pub fn check_prompts(model: &Vlm, recipe: &Recipe) -> Result<(), TrainError> {
     };
     for stage in &recipe.stages {
         match stage {
-            Stage::Preference(PreferenceStage { env, rollout, .. }) => {
+            Stage::Preference(PreferenceStage { env, rollout, .. })
+            | Stage::RewardModel(RewardModelStage { env, rollout, .. }) => {
                 env.iter().try_for_each(|env| played(env, rollout.max_context))?;
             }
             Stage::Rl(stage) => {

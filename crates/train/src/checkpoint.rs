@@ -141,10 +141,9 @@ pub fn restore(checkpoint: &Checkpoint) -> Result<(Vlm, Option<Policy>), Checkpo
         true => None,
         false => {
             let mut reference = model.copy_policy()?;
-            // The policy may have got a value head after it was copied; nobody asks the reference for values.
-            for param in reference.params().entries().iter().filter(|p| p.name.starts_with("value_head.")) {
-                let zeros = || vec![0.0; param.value.len()];
-                of_reference.arrays.entry(format!("weight/{}", param.name)).or_insert_with(zeros);
+            // The policy may have got a value head after it was copied.
+            if !of_reference.arrays.contains_key("weight/value_head.weight") {
+                reference.remove_value_head();
             }
             reference.restore(of_reference)?;
             Some(reference)

@@ -27,6 +27,12 @@ pub enum TrainError {
     /// The preference loss could not be computed.
     #[error(transparent)]
     Preference(#[from] eyas_algo::loss::preference::PreferenceError),
+    /// The loss of a reward model could not be computed.
+    #[error(transparent)]
+    Score(#[from] eyas_algo::loss::reward_model::ScoreError),
+    /// A reward model could not be asked or put down.
+    #[error(transparent)]
+    RewardModel(#[from] crate::RewardModelError),
     /// The run directory could not be written.
     #[error(transparent)]
     RunDir(#[from] RunDirError),

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use eyas_algo::LossError;
 use eyas_algo::control::Window;
 use eyas_algo::loss::preference::PreferenceError;
+use eyas_algo::loss::reward_model::ScoreError;
 use eyas_core::{Episode, Invalid, Score};
 use eyas_model::{AdamW, Policy, Update};
 use serde::{Deserialize, Serialize};
@@ -136,6 +137,10 @@ impl Guard {
             | TrainError::Preference(
                 PreferenceError::NonFinite { .. }
                 | PreferenceError::Loss(LossError::NonFinite { .. } | LossError::Overflow { .. }),
+            )
+            | TrainError::Score(
+                ScoreError::Value { .. }
+                | ScoreError::Loss(LossError::NonFinite { .. } | LossError::Overflow { .. }),
             ) => {
                 self.refuse(&error.to_string());
                 Ok(())
@@ -151,6 +156,11 @@ impl Guard {
             let (env, seed, turn) = (&e.env, e.seed.value(), e.turns.len());
             self.notes.push(format!("an episode of {env} is lost (start {seed}, turn {turn}): it {why}"));
         }
+    }
+
+    /// Something that the user should know of the present step.
+    pub(crate) fn note(&mut self, why: String) {
+        self.notes.push(why);
     }
 
     /// Something was lost before there was an episode.

@@ -5,20 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eyas_algo::Mean;
-use eyas_algo::loss::preference::{
-    Counts, Pair, PreferenceBatch, PreferenceLoss, ScorePairs, best_and_worst, preference_loss,
-};
-use eyas_core::{Episode, Group, Seed, Trajectory};
+use eyas_algo::loss::preference::{Counts, Pair, PreferenceBatch, PreferenceLoss, preference_loss};
+use eyas_core::Trajectory;
 use eyas_model::{ImageStore, Policy, ScoreOptions, Scored, Upstream, Vlm};
-use eyas_reward::{Progress, RewardSpec};
-use eyas_rollout::{Agent, Demonstrated, Lesson, Pictures, Start, Teacher, demonstrate, rollout};
+use eyas_rollout::Agent;
 use serde_json::Value;
 
-use crate::judges::{Scoring, Snapshot};
-use crate::mixture::starts;
+use crate::judges::Snapshot;
 use crate::optim::{adamw, micro_batches};
+use crate::pairs::{Drawn, PairDraw};
 use crate::recipe::{PairSource, PreferenceStage};
-use crate::rl::rollout_config;
 use crate::run_dir::Metrics;
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
 
@@ -36,20 +32,22 @@ pub fn run_preference(
 ) -> Result<(), TrainError> {
     let asks = stage.reward.iter().any(|reward| reward.judges().is_ok_and(|judges| !judges.is_empty()));
     let name = reference.filter(|_| asks).map(|policy| format!("policy {}", policy.weights_hash()));
+    let draw = PairDraw {
+        env: &stage.env,
+        pairs: &stage.pairs,
+        rollout: &stage.rollout,
+        reward: &stage.reward,
+        steps: stage.steps,
+    };
     for step in run.from..stage.steps {
         let begin = Instant::now();
         guard.begin();
         let seed = run.seed.split("preference", step);
         let forbidden: Arc<[u32]> = Arc::from(Agent::of(model).forbidden());
-        let drawn = match stage.pairs.source {
-            PairSource::Oracle => demonstrated(Agent::of(model), stage, run, seed)?,
-            PairSource::Policy => {
-                let agent = Agent::of(model);
-                let judge = reference.zip(name.as_deref());
-                let judge = judge.map(|(policy, name)| Snapshot { agent: Agent { policy, ..agent }, name });
-                sampled(agent, stage, run, (seed, step), judge)?
-            }
-        };
+        let agent = Agent::of(model);
+        let judge = reference.zip(name.as_deref());
+        let judge = judge.map(|(policy, name)| Snapshot { agent: Agent { policy, ..agent }, name });
+        let drawn = draw.draw(agent, run, (seed, step), judge)?;
         drawn.lost.iter().for_each(|why| guard.see_lost_start(why.clone()));
         guard.see_lost(&drawn.episodes);
         guard.check_scores(&drawn.episodes)?;
@@ -110,116 +108,6 @@ pub fn run_preference(
         })?;
     }
     Ok(())
-}
-
-/// Episodes, and which of them are preferred to which.
-struct Drawn {
-    episodes: Vec<Episode>,
-    /// (chosen, rejected), by position in `episodes`.
-    pairs: Vec<(usize, usize)>,
-    sampled_tokens: usize,
-    /// What was lost because its environment failed, a sentence each.
-    lost: Vec<String>,
-}
-
-/// The oracle against a player of random legal actions, from the same starts. Pairs whose responses are the
-/// same are left out.
-fn demonstrated(
-    agent: Agent<'_>,
-    stage: &PreferenceStage,
-    run: &StageRun<'_>,
-    seed: Seed,
-) -> Result<Drawn, TrainError> {
-    let teacher = |noise| Teacher {
-        noise,
-        style: run.style,
-        max_tokens: stage.rollout.max_context,
-        thought_dropout: 0.0,
-        record_truth: false,
-    };
-    let starts = starts(&stage.env, stage.pairs.count, seed, run.watch())?;
-    let mut lost: Vec<String> = starts.iter().flat_map(|(_, start)| start.failed.clone()).collect();
-    let lesson = |(place, (_, start)): (usize, &(usize, Start))| {
-        let rng = seed.split("teacher", place as u64).rng();
-        Lesson { start: start.clone(), moves: 0, rng }
-    };
-    let lessons = starts.iter().enumerate().map(lesson).collect();
-    let good: Vec<Demonstrated> = demonstrate(agent, lessons, &teacher(0.0), run.watch())?;
-    // The same random numbers go on.
-    let again = |((_, start), good): (&(usize, Start), &Demonstrated)| {
-        let rng = good.as_ref().ok()?.1.clone();
-        Some(Lesson { start: start.clone(), moves: 0, rng })
-    };
-    let lessons = starts.iter().zip(&good).filter_map(again).collect();
-    let mut bad = demonstrate(agent, lessons, &teacher(1.0), run.watch())?.into_iter();
-    let mut episodes = Vec::new();
-    for ((env, start), good) in starts.iter().zip(good) {
-        let both = good.and_then(|(good, _)| Ok((good, bad.next().transpose()?)));
-        match both {
-            Ok((good, Some((bad, _)))) => {
-                if good.trajectory.ids() != bad.trajectory.ids() {
-                    episodes.extend([good, bad]);
-                }
-            }
-            // There is a second lesson for each first one that was given.
-            Ok((_, None)) => {}
-            Err(why) => {
-                let (env, begun) = (&stage.env[*env].id, start.seed.value());
-                lost.push(format!("a pair of {env} is lost (start {begun}): it {why}"));
-            }
-        }
-    }
-    let pairs = (0..episodes.len() / 2).map(|i| (2 * i, 2 * i + 1)).collect();
-    Ok(Drawn { episodes, pairs, sampled_tokens: 0, lost })
-}
-
-/// The best of each group of the policy's own episodes against the worst.
-fn sampled(
-    agent: Agent<'_>,
-    stage: &PreferenceStage,
-    run: &StageRun<'_>,
-    (seed, step): (Seed, u64),
-    judge: Option<Snapshot<'_>>,
-) -> Result<Drawn, TrainError> {
-    let mut config = rollout_config(&stage.rollout, run.style);
-    config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
-    config.env_limit = run.env_limit;
-    let (places, begins): (Vec<usize>, Vec<_>) =
-        starts(&stage.env, stage.rollout.groups, seed, run.watch())?.into_iter().unzip();
-    let lost = begins.iter().flat_map(|start: &Start| start.failed.clone()).collect();
-    let (mut groups, stats) = rollout(
-        agent,
-        &begins,
-        stage.rollout.group_size,
-        &config,
-        seed.split("sampling", 0),
-        &mut Pictures::default(),
-        run.interrupt,
-    )?;
-    let scoring = Scoring {
-        rewards: &stage.reward,
-        envs: &stage.env,
-        tags: run.style.tags(),
-        progress: Progress { step, steps: stage.steps },
-        judges: run.judges,
-        policy: judge,
-        interrupt: run.interrupt,
-    };
-    scoring.score(&mut groups, &places, &[])?;
-    let chosen = |group: &Group| {
-        let scores: Vec<Option<f64>> =
-            group.episodes.iter().map(|e| e.total_score().map(f64::from)).collect();
-        best_and_worst(&scores, &ScorePairs { min_difference: stage.pairs.margin })
-    };
-    let pairs: Vec<Option<Pair>> = groups.iter().map(chosen).collect();
-    let size = stage.rollout.group_size;
-    let pairs = pairs
-        .into_iter()
-        .enumerate()
-        .filter_map(|(g, pair)| pair.map(|p| (g * size + p.chosen, g * size + p.rejected)))
-        .collect();
-    let episodes = groups.into_iter().flat_map(|g| g.episodes).collect();
-    Ok(Drawn { episodes, pairs, sampled_tokens: stats.sampled_tokens, lost })
 }
 
 struct Views<'a> {

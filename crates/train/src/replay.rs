@@ -18,7 +18,7 @@ use crate::difference::{Difference, metrics_differences};
 use crate::run_dir::Metrics;
 use crate::step::{StageRun, StepReport, observation, run_stage, stage_seed};
 use crate::stored::{Recipes, StoredError, StoredRun};
-use crate::{Guard, GuardState, Judges, StageState, TrainError, configure, open_model};
+use crate::{Guard, GuardState, Judges, RewardModels, StageState, TrainError, configure, open_model};
 
 /// Why a step cannot be made again.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +182,7 @@ impl<'a> Replay<'a> {
             judges = Judges::open(&recipe.judges, &interrupt)?;
             judges.recall(&run.path)?;
         }
+        let reward_models = RewardModels::recall(&run.path);
         loop {
             let ends = || ReplayError::RecipeEnds { run: run.path.clone(), step: wanted };
             let recipe = recipes.of(at.done).ok_or_else(ends)?;
@@ -200,6 +201,7 @@ impl<'a> Replay<'a> {
                 seed: stage_seed(recipe, index, at.graph.moves, rollbacks),
                 from: at.graph.steps,
                 judges: &judges,
+                reward_models: &reward_models,
                 interrupt: &interrupt,
                 env_limit: recipe.guard.env_limit(),
             };

@@ -6,6 +6,7 @@
 //!     metrics.jsonl        one line a step
 //!     episodes/*.jsonl     sampled episodes; pictures beside them as images/HASH.png
 //!     checkpoints/final/   the trained model, a Hugging Face folder
+//!     reward-models/NAME/  what a stage of kind reward_model has trained
 //!     checkpoints/step-N/  to go on from: exact state and a Hugging Face folder
 //!     .lock                held while a process trains
 //!     summary.json  report.html

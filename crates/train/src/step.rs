@@ -10,7 +10,9 @@ use eyas_rollout::Watch;
 
 use crate::recipe::{Recipe, Stage};
 use crate::run_dir::Metrics;
-use crate::{Guard, Judges, StageState, TrainError, run_preference, run_rl, run_sft};
+use crate::{
+    Guard, Judges, RewardModels, StageState, TrainError, run_preference, run_reward_model, run_rl, run_sft,
+};
 
 /// What a stage needs beside its own settings.
 #[derive(Clone, Copy)]
@@ -24,6 +26,8 @@ pub struct StageRun<'a> {
     pub from: u64,
     /// Whom rewards may ask.
     pub judges: &'a Judges,
+    /// The reward models that rewards may ask, and where one that is trained is put down.
+    pub reward_models: &'a RewardModels,
     /// Ends the stage early, between two updates.
     pub interrupt: &'a Interrupt,
     /// Longest time for one step of an environment, see
@@ -100,5 +104,6 @@ pub fn run_stage(
         Stage::Sft(stage) => run_sft(model, stage, run, guard, report),
         Stage::Rl(stage) => run_rl(model, reference, state, stage, run, guard, report),
         Stage::Preference(stage) => run_preference(model, reference.as_ref(), stage, run, guard, report),
+        Stage::RewardModel(stage) => run_reward_model(model, reference, stage, run, guard, report),
     }
 }

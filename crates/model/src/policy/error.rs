@@ -7,6 +7,14 @@ use crate::processor::ProcessorError;
 /// Why a policy refused an input.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
+    /// A value head for states of another width.
+    #[error("the value head is for states of {got} numbers, the decoder has {expected}")]
+    ValueHead {
+        /// Width of the decoder's states.
+        expected: usize,
+        /// Weights of the head.
+        got: usize,
+    },
     /// A parameter of the architecture is absent.
     #[error("a parameter of the architecture is missing from the weights")]
     MissingWeights,

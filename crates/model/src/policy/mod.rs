@@ -199,10 +199,13 @@ impl Policy {
         self.grads = Vec::new();
     }
 
-    /// Moves every parameter towards that of `other`, a policy of the same shape:
+    /// Moves every parameter towards that of `other`, a policy of the same shape but for the value head:
     /// `decay · own + (1 − decay) · other`.
     pub fn average_with(&mut self, other: &Self, decay: f64) {
-        for (own, other) in self.params.entries_mut().iter_mut().zip(other.params.entries()) {
+        for own in self.params.entries_mut() {
+            let Some(other) = other.params.position(&own.name).map(|i| &other.params.entries()[i]) else {
+                continue;
+            };
             for (a, b) in own.value.iter_mut().zip(&other.value) {
                 *a = (decay * f64::from(*a) + (1.0 - decay) * f64::from(*b)) as f32;
             }

@@ -16,6 +16,10 @@ pub enum Targets {
     Sampled,
     /// Every token but the first and the image placeholders.
     All,
+    /// Of each trajectory the end of what the policy wrote: the value is that of the state behind its last
+    /// sampled token, where a reward model reads its score. Log-prob and entropy of that row say nothing. A
+    /// trajectory without a sampled token has none.
+    End,
 }
 
 /// Where a scored token came from.
@@ -107,14 +111,17 @@ pub(crate) fn pack(
             if trajectory.len() > shared {
                 family.suffixes.push(own_start..own_start + trajectory.len() - shared);
             }
+            let last = trajectory.kinds().iter().rposition(|kind| kind.is_sampled());
             for token in 1..trajectory.len() {
                 let kind = trajectory.kinds()[token];
-                let wanted = match targets {
-                    Targets::Sampled => kind.is_sampled(),
-                    Targets::All => kind != eyas_core::TokenKind::Image,
+                // The row whose state is asked: the one before the token, but for the end the token's own.
+                let row = match targets {
+                    Targets::Sampled => kind.is_sampled().then_some(token - 1),
+                    Targets::All => (kind != eyas_core::TokenKind::Image).then_some(token - 1),
+                    Targets::End => (last == Some(token)).then_some(token),
                 };
-                if wanted {
-                    packed.target_rows.push(row_of(token - 1) as i64);
+                if let Some(row) = row {
+                    packed.target_rows.push(row_of(row) as i64);
                     packed.targets.push(trajectory.ids()[token]);
                     packed.origins.push(Origin { group, member, token });
                 }
@@ -176,6 +183,21 @@ mod tests {
         // Text 0 1, image at 2 (2×2), then 4 for the closing token and on.
         assert_eq!(packed.positions[6..12].iter().map(|p| p[0]).collect::<Vec<_>>(), [4, 5, 6, 5, 6, 7]);
         assert_eq!(packed.visual[2..6], [Some(0), Some(1), Some(2), Some(3)]);
+    }
+
+    #[test]
+    fn the_end_is_the_row_of_the_last_sampled_token() {
+        let (a, mut b) = (trajectory(&[1, 2], 7, &[3, 4]), trajectory(&[1, 2], 7, &[3, 6, 8]));
+        b.push_text(&[9, 9], 0).unwrap();
+        let mut given = Trajectory::new(5);
+        given.push_text(&[1, 2], 0).unwrap();
+        let packed = pack(&[vec![&a, &b], vec![&a], vec![&given]], Targets::End, &|_| Some((2, 2))).unwrap();
+        // The prompt once in rows 0..7, then 3 4 | 3 6 8 9 9 | the lone one.
+        assert_eq!(packed.target_rows, [8, 11, 14 + 8]);
+        assert_eq!(
+            packed.origins.iter().map(|o| (o.group, o.member, o.token)).collect::<Vec<_>>(),
+            [(0, 0, 8), (0, 1, 9), (1, 0, 8)]
+        );
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub struct Scored {
     pub logprobs: Vec<f32>,
     /// Entropy of the distribution each token was drawn from, in nats.
     pub entropies: Vec<f32>,
-    /// What the value head says of the state before each token; empty without a head.
+    /// What the value head says of the state before each token, with [`Targets::End`] of the state behind it;
+    /// empty without a head.
     pub values: Vec<f32>,
 }
 

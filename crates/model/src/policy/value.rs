@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::Policy;
+use super::{Policy, PolicyError};
 use crate::arch::{Params, Tensors};
 use crate::ops::{Precision, linear};
 
@@ -61,5 +61,48 @@ impl Policy {
     /// Whether the policy has a value head.
     pub fn has_value_head(&self) -> bool {
         self.value_head.is_some()
+    }
+
+    /// Weights and bias of the value head; `None` without one.
+    pub fn value_head(&self) -> Option<(&[f32], f32)> {
+        let of = |name| self.params.entries().iter().find(|p| p.name == name).map(|p| p.value.as_slice());
+        Some((of(WEIGHT)?, *of(BIAS)?.first()?))
+    }
+
+    /// Gives the policy a value head of these weights and this bias. The optimizer starts anew.
+    ///
+    /// # Errors
+    /// [`PolicyError::ValueHead`] when the decoder's states are of another width; the policy is unchanged then.
+    pub fn set_value_head(&mut self, weight: &[f32], bias: f32) -> Result<(), PolicyError> {
+        let expected = self.config.text.hidden_size;
+        if weight.len() != expected {
+            return Err(PolicyError::ValueHead { expected, got: weight.len() });
+        }
+        self.add_value_head(false);
+        for param in self.params.entries_mut() {
+            match param.name.as_str() {
+                WEIGHT => param.value = weight.to_vec(),
+                BIAS => param.value = vec![bias],
+                _ => {}
+            }
+        }
+        self.forget_tensors();
+        Ok(())
+    }
+
+    /// Takes the value head away, if there is one; the optimizer starts anew then.
+    pub fn remove_value_head(&mut self) {
+        if self.value_head.is_some() {
+            let kept = self.params.entries().iter().filter(|p| p.name != WEIGHT && p.name != BIAS);
+            let shapes: Vec<_> = kept.clone().map(|p| (p.name.clone(), p.shape.clone())).collect();
+            let values = kept.map(|p| (p.name.clone(), p.value.clone())).collect();
+            self.replace_params(Params::new(&shapes, values));
+        }
+    }
+
+    /// Takes on the parameters of `other`, a policy of the same architecture, with its value head or without
+    /// one. What is frozen, precision and device stay; the optimizer starts anew.
+    pub fn take_on(&mut self, other: &Self) {
+        self.replace_params(other.params.clone());
     }
 }

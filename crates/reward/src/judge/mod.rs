@@ -18,6 +18,7 @@ mod model;
 mod prompt;
 pub(crate) mod reward;
 mod rules;
+pub(crate) mod scalar;
 mod verdict;
 mod wrap;
 

@@ -198,6 +198,23 @@ pub enum Problem {
          use another judge or reference"
     )]
     MovingJudge,
+    /// A reward asks a reward model that is not there.
+    #[error("asks the reward model of stage {name:?}, but no stage before this one {}", trainers(known))]
+    NoRewardModel {
+        /// The stage's name.
+        name: String,
+        /// The stages before it that train one.
+        known: Vec<String>,
+    },
+    /// A reward model is asked where nobody supplies what it says.
+    #[error("asks a reward model, which only stages of kind \"rl\" can")]
+    ScoredElsewhere,
+    /// A loss reads what demonstrated pairs do not have.
+    #[error("reads the rewards of a pair, and demonstrated ones have none; set pairs.source = \"policy\"")]
+    UnrewardedPairs,
+    /// A stage that has to be run to its end.
+    #[error("leaves stage {0:?} before its last step, and so before there is a reward model")]
+    NoWayOut(String),
     /// A reward reads something that nobody supplies.
     #[error(
         "reads the field {field:?}, which nobody supplies; give it by another reward, \
@@ -304,6 +321,13 @@ pub enum Problem {
     /// The reward crate refused a reward.
     #[error(transparent)]
     Reward(#[from] RewardError),
+}
+
+fn trainers(known: &[String]) -> String {
+    match known {
+        [] => "trains one; write a [[stage]] of kind \"reward_model\" first, or a folder".into(),
+        known => format!("of that name trains one; there are {}", known.join(", ")),
+    }
 }
 
 fn judges(known: &[String]) -> String {

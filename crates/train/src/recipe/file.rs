@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use eyas_algo::advantage::shape::{Pad, VisualDependency};
 use eyas_algo::loss::preference::PreferenceConfig;
+use eyas_algo::loss::reward_model::RewardModelLoss;
 use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_algo::{AdvantageConfig, Decay, PolicyConfig};
 use eyas_core::TokenSpan;
@@ -75,6 +76,9 @@ pub(super) struct StageFile {
     pub(super) loss: Option<PolicyConfig>,
     pub(super) pairs: Option<PairSettings>,
     pub(super) preference: Option<PreferenceConfig>,
+    pub(super) reward_model: Option<RewardModelLoss>,
+    pub(super) held_out: Option<usize>,
+    pub(super) facts: Option<bool>,
     pub(super) kl_weight: Option<KlWeight>,
     pub(super) reference: Option<ReferencePolicy>,
     pub(super) corruption: Option<Corruption>,

@@ -55,7 +55,8 @@ pub use settings::{
 };
 pub use stage::{
     AttemptSettings, Credit, KlWeight, OffPolicy, OptimSettings, PairSettings, PairSource, PreferenceStage,
-    ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings, ValueSettings,
+    ReferencePolicy, RewardModelStage, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
+    ValueSettings,
 };
 
 /// A complete, checked recipe.

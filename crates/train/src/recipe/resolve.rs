@@ -3,19 +3,21 @@
 use eyas_algo::Estimator;
 use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_gym::ResponseStyle;
+use eyas_reward::RewardSpec;
 
 use super::at::At;
 use super::draw::check_draw;
 use super::environment::environments;
-use super::file::{EvalFile, ModelFile, OptimFile, RolloutFile, StageFile, TeacherFile};
+use super::file::{EvalFile, ModelFile, OptimFile, RewardFile, RolloutFile, StageFile, TeacherFile};
 use super::layer::Layer;
 use super::read::read;
-use super::reward::{check_judges, rewards};
+use super::reward::{check_judges, check_reward_models, rewards};
 use super::route::check_routes;
 use super::{
-    CheckpointSettings, Credit, EvalSettings, GuardSettings, JudgeSettings, ModelSettings, ModelSource,
-    OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError,
-    ReferencePolicy, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
+    CheckpointSettings, Credit, EnvChoice, EvalSettings, GuardSettings, JudgeSettings, ModelSettings,
+    ModelSource, OptimSettings, PairSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe,
+    RecipeError, ReferencePolicy, RewardModelStage, RlStage, RolloutSettings, SftStage, Stage, StageKind,
+    TeacherSettings,
 };
 use crate::MICRO_BATCH_TOKENS;
 
@@ -24,6 +26,7 @@ const DEFAULT_VOCAB_SIZE: usize = 640;
 const DEFAULT_MAX_TOKENS: usize = 256;
 const DEFAULT_MAX_CONTEXT: usize = 2048;
 const DEFAULT_KV_BUDGET_MIB: usize = 2048;
+const DEFAULT_HELD_OUT: usize = 64;
 const DEFAULT_CHECKPOINT_EVERY: u64 = 50;
 
 /// Reads, completes and checks the merged layers.
@@ -101,6 +104,9 @@ fn stages(
     for (index, file) in files.into_iter().enumerate() {
         let at = at.at(index);
         let stage = stage(file, style, judges, &at)?;
+        if let Stage::Rl(rl) = &stage {
+            check_reward_models(&rl.reward, &stages, &at.at("reward"))?;
+        }
         if stages.iter().any(|s| s.name() == stage.name()) {
             return Err(at.fail(Problem::DuplicateStage(stage.name().into())));
         }
@@ -115,8 +121,10 @@ fn stage(
     judges: &[JudgeSettings],
     at: &At<'_>,
 ) -> Result<Stage, RecipeError> {
-    let kind =
-        at.at("kind").given(file.kind, "write kind = \"sft\", kind = \"rl\" or kind = \"preference\"")?;
+    let kind = at.at("kind").given(
+        file.kind,
+        "write kind = \"sft\", kind = \"rl\", kind = \"preference\" or kind = \"reward_model\"",
+    )?;
     let name = file.name.clone().unwrap_or_else(|| kind.as_str().into());
     check_stage_name(&name, &at.at("name"))?;
     check_placement(&file, kind, &name, at)?;
@@ -178,36 +186,75 @@ fn stage(
             Stage::Rl(stage)
         }
         StageKind::Preference => {
-            let pairs = file.pairs.unwrap_or_default();
-            at.at("pairs.count").count(pairs.count)?;
-            at.at("pairs.margin").zero_or_more(pairs.margin)?;
+            let pairs = pairs(file.pairs, at)?;
             let preference = file.preference.unwrap_or_default();
             preference.check().map_err(|error| at.at("preference").fail(error))?;
             let corruption = file.corruption.unwrap_or_default();
             corruption.check().map_err(|error| at.at("corruption").fail(Problem::Type(error)))?;
-            let reward = match pairs.source {
-                PairSource::Policy => {
-                    let at = at.at("reward");
-                    let reward = rewards(file.reward.unwrap_or_default(), style, &env, &at)?;
-                    check_judges(&reward, judges, false, &at)?;
-                    // The reference is not asked for likelihoods here.
-                    if let Some(n) = reward.iter().position(|r| r.reads_field("answer_logprob")) {
-                        return Err(at.at(n).fail(Problem::Unsupplied { field: "answer_logprob".into() }));
-                    }
-                    reward
-                }
-                // A resolved recipe writes out that there are none.
-                PairSource::Oracle if file.reward.is_some_and(|rewards| !rewards.is_empty()) => {
-                    return Err(at.at("reward").fail(Problem::JudgedPairs));
-                }
-                PairSource::Oracle => Vec::new(),
-            };
+            let reward = pair_rewards(&pairs, file.reward, style, &env, judges, &at.at("reward"))?;
             let rollout = rollout(file.rollout.unwrap_or_default(), &at.at("rollout"))?;
             let stage =
                 PreferenceStage { name, steps, pairs, rollout, reward, preference, corruption, env, optim };
             Stage::Preference(stage)
         }
+        StageKind::RewardModel => {
+            let pairs = pairs(file.pairs, at)?;
+            let loss = file.reward_model.unwrap_or_default();
+            loss.check().map_err(|error| at.at("reward_model").fail(error))?;
+            if loss.reads_rewards() && pairs.source == PairSource::Oracle {
+                return Err(at.at("reward_model").fail(Problem::UnrewardedPairs));
+            }
+            Stage::RewardModel(RewardModelStage {
+                name,
+                steps,
+                reward: pair_rewards(&pairs, file.reward, style, &env, judges, &at.at("reward"))?,
+                pairs,
+                rollout: rollout(file.rollout.unwrap_or_default(), &at.at("rollout"))?,
+                reward_model: loss,
+                facts: file.facts.unwrap_or(false),
+                held_out: file.held_out.unwrap_or(DEFAULT_HELD_OUT),
+                env,
+                optim,
+            })
+        }
     })
+}
+
+fn pairs(file: Option<PairSettings>, at: &At<'_>) -> Result<PairSettings, RecipeError> {
+    let pairs = file.unwrap_or_default();
+    at.at("pairs.count").count(pairs.count)?;
+    at.at("pairs.margin").zero_or_more(pairs.margin)?;
+    Ok(pairs)
+}
+
+/// The rewards that pairs of the policy's own are judged by.
+fn pair_rewards(
+    pairs: &PairSettings,
+    files: Option<Vec<RewardFile>>,
+    style: ResponseStyle,
+    env: &[EnvChoice],
+    judges: &[JudgeSettings],
+    at: &At<'_>,
+) -> Result<Vec<RewardSpec>, RecipeError> {
+    match pairs.source {
+        PairSource::Policy => {
+            let reward = rewards(files.unwrap_or_default(), style, env, at)?;
+            check_judges(&reward, judges, false, at)?;
+            // Neither the reference is asked for likelihoods here, nor anybody for scores.
+            if let Some(n) = reward.iter().position(|r| r.reads_field("answer_logprob")) {
+                return Err(at.at(n).fail(Problem::Unsupplied { field: "answer_logprob".into() }));
+            }
+            if let Some(n) = reward.iter().position(|r| r.reads_field("reward_model")) {
+                return Err(at.at(n).fail(Problem::ScoredElsewhere));
+            }
+            Ok(reward)
+        }
+        // A resolved recipe writes out that there are none.
+        PairSource::Oracle if files.is_some_and(|rewards| !rewards.is_empty()) => {
+            Err(at.fail(Problem::JudgedPairs))
+        }
+        PairSource::Oracle => Ok(Vec::new()),
+    }
 }
 
 /// A stage's name is used as a folder name and as a segment of dotted paths.
@@ -247,12 +294,32 @@ fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -
         ("attempts", file.attempts.is_some()),
         ("token_weights", file.token_weights.is_some()),
     ];
-    let of_preference: &[(&str, bool)] =
-        &[("pairs", file.pairs.is_some()), ("preference", file.preference.is_some())];
+    let of_pairs: &[(&str, bool)] = &[("pairs", file.pairs.is_some())];
+    let of_preference: &[(&str, bool)] = &[("preference", file.preference.is_some())];
+    let of_reward_model: &[(&str, bool)] = &[
+        ("reward_model", file.reward_model.is_some()),
+        ("facts", file.facts.is_some()),
+        ("held_out", file.held_out.is_some()),
+    ];
+    let of_corruption: &[(&str, bool)] = &[("corruption", file.corruption.is_some())];
     let foreign: &[(&'static str, &[(&str, bool)])] = match kind {
-        StageKind::Sft => &[("rl", of_played), ("rl", of_rl), ("preference", of_preference)],
-        StageKind::Rl => &[("sft", of_sft), ("preference", of_preference)],
-        StageKind::Preference => &[("sft", of_sft), ("rl", of_rl)],
+        StageKind::Sft => &[
+            ("rl", of_played),
+            ("rl", of_rl),
+            ("preference", of_pairs),
+            ("preference", of_preference),
+            ("reward_model", of_reward_model),
+        ],
+        StageKind::Rl => &[
+            ("sft", of_sft),
+            ("preference", of_pairs),
+            ("preference", of_preference),
+            ("reward_model", of_reward_model),
+        ],
+        StageKind::Preference => &[("sft", of_sft), ("rl", of_rl), ("reward_model", of_reward_model)],
+        StageKind::RewardModel => {
+            &[("sft", of_sft), ("rl", of_rl), ("rl", of_corruption), ("preference", of_preference)]
+        }
     };
     let given =
         foreign.iter().flat_map(|(owner, keys)| keys.iter().map(move |(key, given)| (owner, key, given)));
@@ -369,6 +436,7 @@ fn eval(file: EvalFile, stages: &[Stage], at: &At<'_>) -> Result<EvalSettings, R
     let rollout = stages.iter().rev().find_map(|stage| match stage {
         Stage::Rl(stage) => Some(&stage.rollout),
         Stage::Preference(stage) => Some(&stage.rollout),
+        Stage::RewardModel(stage) => Some(&stage.rollout),
         Stage::Sft(_) => None,
     });
     let mut env = environments(file.env, &at.at("env"))?;

@@ -6,7 +6,7 @@ use eyas_reward::RewardSpec;
 
 use super::at::At;
 use super::file::RewardFile;
-use super::{EnvChoice, JudgeKind, JudgeSettings, Problem, RecipeError};
+use super::{EnvChoice, JudgeKind, JudgeSettings, Problem, RecipeError, Stage};
 
 pub(super) fn rewards(
     files: Vec<RewardFile>,
@@ -90,6 +90,31 @@ pub(super) fn check_judges(
                     return Err(at.fail(Problem::MovingJudge));
                 }
                 Some(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the reward models that rewards ask of stages are trained by one of the stages `before`.
+pub(super) fn check_reward_models(
+    rewards: &[RewardSpec],
+    before: &[Stage],
+    at: &At<'_>,
+) -> Result<(), RecipeError> {
+    for (index, reward) in rewards.iter().enumerate() {
+        let at = at.at(index);
+        for model in reward.reward_models().map_err(|error| at.fail(error))? {
+            let Some(name) = model.strip_prefix("stage:") else {
+                if model.is_empty() {
+                    return Err(at.at("params.model").fail(Problem::Empty));
+                }
+                continue;
+            };
+            let trainers = before.iter().filter(|stage| matches!(stage, Stage::RewardModel(_)));
+            let known: Vec<String> = trainers.map(|stage| stage.name().to_string()).collect();
+            if !known.iter().any(|known| known == name) {
+                return Err(at.fail(Problem::NoRewardModel { name: name.into(), known }));
             }
         }
     }

@@ -60,6 +60,9 @@ pub(super) fn check_routes(
             at.at(key).fail(Problem::NoStageOfName { name: name.into(), known })
         };
         let from = place(&route.from).ok_or_else(|| unknown("from", &route.from))?;
+        if matches!(stages[from], Stage::RewardModel(_)) {
+            return Err(at.at("from").fail(Problem::NoWayOut(route.from.clone())));
+        }
         if let Some(name) = &route.to {
             let to = place(name).ok_or_else(|| unknown("to", name))?;
             if to <= from && max_steps.is_none() {

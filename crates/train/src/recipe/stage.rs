@@ -3,6 +3,7 @@
 use eyas_algo::advantage::estimator::{BiLevelGae, Gae};
 use eyas_algo::advantage::shape::{Pad, VisualDependency};
 use eyas_algo::loss::preference::PreferenceConfig;
+use eyas_algo::loss::reward_model::RewardModelLoss;
 use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_algo::loss::value::ppo::PpoValue;
 use eyas_algo::{AdvantageConfig, Decay, PolicyConfig, Schedule};
@@ -27,6 +28,8 @@ pub enum Stage {
     Rl(RlStage),
     /// Learning from pairs of responses.
     Preference(PreferenceStage),
+    /// Training a reward model on pairs of responses.
+    RewardModel(RewardModelStage),
 }
 
 /// What a stage does.
@@ -39,6 +42,8 @@ pub enum StageKind {
     Rl,
     /// Learning from pairs of responses.
     Preference,
+    /// Training a reward model on pairs of responses.
+    RewardModel,
 }
 
 impl StageKind {
@@ -48,6 +53,7 @@ impl StageKind {
             Self::Sft => "sft",
             Self::Rl => "rl",
             Self::Preference => "preference",
+            Self::RewardModel => "reward_model",
         }
     }
 }
@@ -59,6 +65,7 @@ impl Stage {
             Self::Sft(_) => StageKind::Sft,
             Self::Rl(_) => StageKind::Rl,
             Self::Preference(_) => StageKind::Preference,
+            Self::RewardModel(_) => StageKind::RewardModel,
         }
     }
 
@@ -68,6 +75,7 @@ impl Stage {
             Self::Sft(stage) => &stage.name,
             Self::Rl(stage) => &stage.name,
             Self::Preference(stage) => &stage.name,
+            Self::RewardModel(stage) => &stage.name,
         }
     }
 
@@ -77,6 +85,7 @@ impl Stage {
             Self::Sft(stage) => stage.steps,
             Self::Rl(stage) => stage.steps,
             Self::Preference(stage) => stage.steps,
+            Self::RewardModel(stage) => stage.steps,
         }
     }
 
@@ -86,6 +95,7 @@ impl Stage {
             Self::Sft(stage) => &stage.env,
             Self::Rl(stage) => &stage.env,
             Self::Preference(stage) => &stage.env,
+            Self::RewardModel(stage) => &stage.env,
         }
     }
 
@@ -95,6 +105,7 @@ impl Stage {
             Self::Sft(stage) => &mut stage.env,
             Self::Rl(stage) => &mut stage.env,
             Self::Preference(stage) => &mut stage.env,
+            Self::RewardModel(stage) => &mut stage.env,
         }
     }
 
@@ -104,9 +115,10 @@ impl Stage {
         match self {
             Self::Sft(_) => 1,
             Self::Rl(stage) => stage.group_size(step),
-            Self::Preference(stage) => match stage.pairs.source {
+            Self::Preference(PreferenceStage { pairs, rollout, .. })
+            | Self::RewardModel(RewardModelStage { pairs, rollout, .. }) => match pairs.source {
                 PairSource::Oracle => 2,
-                PairSource::Policy => stage.rollout.group_size,
+                PairSource::Policy => rollout.group_size,
             },
         }
     }
@@ -124,7 +136,8 @@ impl Stage {
         match self {
             Self::Sft(_) => false,
             Self::Rl(stage) => stage.compares() || asked(&stage.reward),
-            Self::Preference(_) => true,
+            // A reward model is not the policy: that plays, and is what the run goes on with.
+            Self::Preference(_) | Self::RewardModel(_) => true,
         }
     }
 
@@ -134,6 +147,7 @@ impl Stage {
             Self::Sft(stage) => &stage.optim,
             Self::Rl(stage) => &stage.optim,
             Self::Preference(stage) => &stage.optim,
+            Self::RewardModel(stage) => &stage.optim,
         }
     }
 }
@@ -290,7 +304,36 @@ pub struct PreferenceStage {
     pub optim: OptimSettings,
 }
 
-/// Where preference pairs come from.
+/// Training a reward model: a copy of the policy learns to give the better of two responses to the same start the
+/// higher score. When the stage ends the model is put down in the run directory, `reward-models/NAME`, where the
+/// reward `reward_model` finds it, and the run goes on with the policy as it was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RewardModelStage {
+    /// See [`Stage::name`].
+    pub name: String,
+    /// Updates, at least 1. Must be given.
+    pub steps: u64,
+    /// Where the pairs come from.
+    pub pairs: PairSettings,
+    /// How responses are sampled, for pairs of the policy's own.
+    pub rollout: RolloutSettings,
+    /// The rewards that pairs of the policy's own are judged by; none otherwise.
+    pub reward: Vec<RewardSpec>,
+    /// The loss. Default: Bradley–Terry.
+    pub reward_model: RewardModelLoss,
+    /// The model reads what there truly was to be seen beside what the policy saw and wrote (LLaVA-RLHF). Default
+    /// false.
+    pub facts: bool,
+    /// Starts of their own that give the pairs on which the model is measured after the last step. 0: it is not.
+    /// Default 64.
+    pub held_out: usize,
+    /// The environments.
+    pub env: Vec<EnvChoice>,
+    /// How weights are updated.
+    pub optim: OptimSettings,
+}
+
+/// Where pairs come from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PairSettings {

@@ -18,7 +18,7 @@ use crate::judges::{Asked, Scoring, Snapshot};
 use crate::recipe::{DynamicSampling, RlStage};
 use crate::restart::{Played, pay};
 use crate::source::{Place, places, result};
-use crate::{Guard, Judges, StageState, TrainError};
+use crate::{Guard, Judges, RewardModels, StageState, TrainError, reward_model};
 
 /// What a step has played.
 pub(super) struct Collected {
@@ -55,6 +55,7 @@ pub(super) struct Play<'a> {
     /// The policy at the start of the stage, where it is kept.
     pub(super) reference: Option<&'a Policy>,
     pub(super) judges: &'a Judges,
+    pub(super) reward_models: &'a RewardModels,
     /// The policy that judges, where one does.
     pub(super) judge: Option<Snapshot<'a>>,
     pub(super) interrupt: &'a Interrupt,
@@ -165,12 +166,22 @@ impl Collected {
         add_demonstrations(play, &mut groups, &starts, seed)?;
 
         let clock = Instant::now();
-        if stage.off_policy.demonstrations > 0 && reads_likelihood(stage) {
+        let models_asked = stage.reward.iter().any(|reward| reward.reads_field("reward_model"));
+        if stage.off_policy.demonstrations > 0 && (reads_likelihood(stage) || models_asked) {
             // Pictures that only a demonstration has seen.
             let shown = groups.iter().flat_map(|g| &g.episodes).flat_map(|e| e.images.values());
             self.pictures.add(&model.policy, shown)?;
         }
-        let known = known_fields(stage, &groups, play.reference, self.pictures.store())?;
+        let mut known = known_fields(stage, &groups, play.reference, self.pictures.store())?;
+        reward_model::known_fields(
+            &stage.reward,
+            &groups,
+            self.pictures.store(),
+            (play.reward_models, model),
+            stage.optim.micro_batch_tokens,
+            interrupt,
+            &mut known,
+        )?;
         let scoring = Scoring {
             rewards: &stage.reward,
             envs: &stage.env,

@@ -53,7 +53,7 @@ pub fn run_rl(
     guard: &mut Guard,
     report: &mut dyn FnMut(StepReport<'_>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let StageRun { style, seed, from, judges, interrupt, env_limit } = *run;
+    let StageRun { style, seed, from, judges, reward_models, interrupt, env_limit } = *run;
     if let Some(value) = stage.value {
         model.policy.add_value_head(value.stop_gradient);
     }
@@ -82,6 +82,7 @@ pub fn run_rl(
             seed,
             reference: reference.as_ref(),
             judges,
+            reward_models,
             judge,
             interrupt,
         };

@@ -6,6 +6,7 @@
 mod critique;
 mod judge;
 mod latent;
+mod loss;
 mod pair;
 mod process;
 mod progress;
@@ -15,6 +16,7 @@ mod regression;
 pub use critique::{CritiqueLoss, CritiqueThenScore, critique_then_score_loss};
 pub use judge::{Choice, JudgeReward, both_orders, judge_reward};
 pub use latent::{Latent, LatentLoss, LatentUser, Reparameterised, latent_user_loss, reparameterise};
+pub use loss::{PairLoss, RewardModelLoss, ScoredPairs, reward_model_loss};
 pub use pair::{BradleyTerry, ScorePair, bradley_terry_loss};
 pub use process::{StepAggregate, aggregate_steps, process_loss};
 pub use progress::{Progress, progress_delta, progress_loss};

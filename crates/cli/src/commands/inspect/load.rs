@@ -110,6 +110,7 @@ impl Stored {
             }
             Stage::Sft(_) => "Demonstrations have no advantages.".into(),
             Stage::Preference(_) => "Preferences have no advantages.".into(),
+            Stage::RewardModel(_) => "Pairs for a reward model have no advantages.".into(),
         };
     }
 

@@ -9,7 +9,9 @@ use eyas_model::Vlm;
 use eyas_store::RunLock;
 use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{ModelSource, Recipe};
-use eyas_train::{GuardState, Judges, RunDir, StageState, check_prompts, configure, open_model};
+use eyas_train::{
+    GuardState, Judges, RewardModels, RunDir, StageState, check_prompts, configure, open_model,
+};
 
 use super::super::open::named;
 use super::Job;
@@ -45,6 +47,8 @@ pub(crate) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
     };
     // Before anything is written, so that a judge who cannot be asked costs nothing.
     let mut judges = Judges::open(&recipe.judges, &signals.interrupt)?;
+    let reward_models = RewardModels::new(path, recipe);
+    reward_models.check(recipe, &model)?;
     let (run, _lock) = match (&found.position, held) {
         (Some(position), Some(held)) => (RunDir::reopen(path, &position.metrics)?, held),
         (_, held) => {
@@ -78,6 +82,7 @@ pub(crate) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
         name,
         recipe,
         judges,
+        reward_models,
         run,
         saving,
         interrupt,

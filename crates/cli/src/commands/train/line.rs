@@ -10,6 +10,8 @@ pub(crate) fn line(metrics: &MetricLine) -> String {
     for (key, label, digits) in [
         ("loss", "loss", 3),
         ("mean_token_accuracy", "accuracy", 3),
+        ("accuracy", "pairs right", 3),
+        ("held_out/accuracy", "of held-out pairs", 3),
         ("reward", "reward", 3),
         ("completions/mean_length", "length", 0),
         ("kl", "kl", 4),

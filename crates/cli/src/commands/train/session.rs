@@ -12,8 +12,8 @@ use eyas_rollout::RolloutError;
 use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{Recipe, Stage};
 use eyas_train::{
-    Guard, Judges, Metrics, RunDir, StageRun, StageState, StepReport, TrainError, observation, run_stage,
-    stage_seed,
+    Guard, Judges, Metrics, RewardModels, RunDir, StageRun, StageState, StepReport, TrainError, observation,
+    run_stage, stage_seed,
 };
 use serde_json::Value;
 
@@ -27,6 +27,7 @@ pub(super) struct Session<'a> {
     pub(super) name: &'a str,
     pub(super) recipe: &'a Recipe,
     pub(super) judges: Judges,
+    pub(super) reward_models: RewardModels,
     pub(super) run: RunDir,
     pub(super) saving: Saving,
     pub(super) interrupt: Interrupt,
@@ -85,6 +86,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             if self.spent() {
+                leave(stage, model, reference.as_ref());
                 break;
             }
             match self.stage(model, reference, i, stage) {
@@ -94,6 +96,7 @@ impl<'a> Session<'a> {
                 }
                 done => done.with_context(|| format!("stage {:?}", stage.name()))?,
             }
+            leave(stage, model, reference.as_ref());
             *reference = None;
             self.state = StageState::default();
         }
@@ -128,11 +131,13 @@ impl<'a> Session<'a> {
         self.moved = false;
         let interrupt = self.interrupt.clone();
         let judges = std::mem::take(&mut self.judges);
+        let reward_models = std::mem::take(&mut self.reward_models);
         let run = StageRun {
             style: self.recipe.prompt.style,
             seed: stage_seed(self.recipe, index, self.position.graph.moves, self.position.guard.rollbacks),
             from,
             judges: &judges,
+            reward_models: &reward_models,
             interrupt: &interrupt,
             env_limit: self.recipe.guard.env_limit(),
         };
@@ -158,6 +163,7 @@ impl<'a> Session<'a> {
         };
         let done = run_stage(model, reference, &mut state, &mut guard, stage, &run, &mut report);
         self.judges = judges;
+        self.reward_models = reward_models;
         self.state = state;
         match done {
             // The end of the budget is an end like any other, and so is that of the stage.
@@ -191,7 +197,9 @@ impl<'a> Session<'a> {
             ..self.position.clone()
         };
         let every = self.recipe.eval.every;
-        if every > 0 && (step + 1) % every == 0 && step + 1 < steps && !guard.must_go_back() {
+        // A reward model in training no longer plays.
+        let plays = !matches!(stage, Stage::RewardModel(_));
+        if plays && every > 0 && (step + 1) % every == 0 && step + 1 < steps && !guard.must_go_back() {
             self.position.unmeasured = Some(metrics.clone());
             self.finish_measurement(model)?;
         } else {
@@ -258,5 +266,12 @@ impl<'a> Session<'a> {
             Err(error) => (format!("after step {done}, which could not be saved: {error:#}"), Some(path)),
         };
         anyhow::Error::new(Stopped { signal, kept, resume })
+    }
+}
+
+/// Ends a stage, perhaps before its last step: a run that ends while it trains a reward model leaves the policy.
+fn leave(stage: &Stage, model: &mut Vlm, reference: Option<&Policy>) {
+    if let (Stage::RewardModel(_), Some(policy)) = (stage, reference) {
+        model.policy.take_on(policy);
     }
 }

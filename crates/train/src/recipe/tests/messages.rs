@@ -117,7 +117,7 @@ fn stages_must_be_whole() {
     );
     assert_eq!(
         problem("kind = \"rl\"", ""),
-        "`stage.1.kind`: missing; write kind = \"sft\", kind = \"rl\" or kind = \"preference\""
+        "`stage.1.kind`: missing; write kind = \"sft\", kind = \"rl\", kind = \"preference\" or kind = \"reward_model\""
     );
     assert_eq!(problem("steps = 5", ""), "`stage.1.steps`: missing; write how many steps the stage takes");
     assert_eq!(problem("steps = 5", "steps = 0"), "`stage.1.steps`: 0 is out of range: at least 1");

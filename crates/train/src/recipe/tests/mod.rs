@@ -68,7 +68,7 @@ fn rl(recipe: &Recipe) -> &RlStage {
         .iter()
         .find_map(|s| match s {
             Stage::Rl(stage) => Some(stage),
-            Stage::Sft(_) | Stage::Preference(_) => None,
+            Stage::Sft(_) | Stage::Preference(_) | Stage::RewardModel(_) => None,
         })
         .unwrap()
 }
