@@ -196,15 +196,13 @@ mod tests {
     #[test]
     fn answers_are_listed_in_order() {
         let game = game();
-        assert_eq!(
-            Answers::Order(3).listed(&*game),
-            ["1 2 3", "1 3 2", "2 1 3", "2 3 1", "3 1 2", "3 2 1"]
-        );
+        assert_eq!(Answers::Order(3).listed(&*game), ["1 2 3", "1 3 2", "2 1 3", "2 3 1", "3 1 2", "3 2 1"]);
         let two = words(&[&["A", "B"], &["x", "y", "z"]], false);
         assert_eq!(two.listed(&*game), ["A x", "A y", "A z", "B x", "B y", "B z"]);
         let place = Answers::Place { caption: "a b\nc".into() };
         assert_eq!(place.listed(&*game), ["0 0 a", "0 1 b", "1 0 c"]);
-        let many = words(&[&["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]; 6], true).listed(&*game);
+        let digits: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+        let many = words(&[digits; 6], true).listed(&*game);
         assert_eq!((many.len(), many[0].as_str(), many[255].as_str()), (256, "0 0 0 0 0 0", "9 9 6 0 9 3"));
     }
 

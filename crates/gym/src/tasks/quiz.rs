@@ -41,6 +41,9 @@ pub const QUIZ_KNOBS: &[KnobSpec] = &[
 /// States that are tried before a question is given up.
 const ATTEMPTS: u64 = 100;
 
+/// Most wrong actions beside the best one.
+const OTHERS: usize = 3;
+
 /// A kind of question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -159,7 +162,11 @@ impl Asking {
     /// The question in this state, with the states that it shows if they are others.
     fn ask(&self, game: &dyn Game, rng: &mut Rng) -> Option<(Task, Vec<Box<dyn Game>>)> {
         let task = match self.quiz {
-            Quiz::BestAction => best_action(game, self.open, rng)?,
+            Quiz::BestAction => {
+                // An open question needs none, and finding them takes a while.
+                let others = if self.form == Form::Open { 0 } else { OTHERS };
+                best_action(game, self.open, others, rng)?
+            }
             Quiz::Caption => corrupted_caption(game, rng)?,
             Quiz::ForwardOrder => return ordering(game, self.size, OrderingDirection::Forward, rng),
             Quiz::InverseOrder => return ordering(game, self.size, OrderingDirection::Inverse, rng),

@@ -146,8 +146,7 @@ mod tests {
         for (id, _) in OPEN.iter().filter(|(_, closes)| closes.is_none()) {
             let entry = crate::find(id).unwrap();
             for i in 0..3 {
-                let mut game =
-                    entry.reset(Seed::new(i), &entry.knobs(&Default::default()).unwrap()).unwrap();
+                let mut game = entry.reset(Seed::new(i), &entry.knobs(&Default::default()).unwrap()).unwrap();
                 let before = sources(&*game);
                 while game.status() == Status::Running {
                     game.step(&game.oracle()).unwrap();
