@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_fill_the_blanks() {
+    fn questions_are_about_different_places_and_true() {
         let game = board();
         let task = checklist(&*game, 3, Form::Open, &mut Seed::new(2).rng()).unwrap();
         let mut filled = task.text[1..].to_string();
