@@ -76,7 +76,10 @@ fn questions_are_trained_on_and_measured() {
             let truth = &turns[0]["truth"];
             assert_eq!(truth["facts"]["truth"]["answer"], truth["answer"]);
             let scores = episode["scores"].as_array().unwrap();
-            assert!(scores.len() == 3 && scores.iter().all(|row| row["score"]["ok"].is_number()), "{scores:?}");
+            assert!(
+                scores.len() == 3 && scores.iter().all(|row| row["score"]["ok"].is_number()),
+                "{scores:?}"
+            );
         }
     }
     assert_eq!(Vec::from_iter(kinds), ["caption", "forward-order", "judge"]);

@@ -310,13 +310,19 @@ mod tests {
     fn every_environment_can_be_shown() {
         for entry in registry() {
             let (env, knob) = (entry.spec.id.to_string(), entry.spec.knobs.first().map_or("", |k| k.name));
-            let shown =
-                text(GymCommand::Show(ShowArgs { env: env.clone(), set: vec![], picture: None, json: false })).unwrap();
+            let shown = text(GymCommand::Show(ShowArgs {
+                env: env.clone(),
+                set: vec![],
+                picture: None,
+                json: false,
+            }))
+            .unwrap();
             for part in [entry.spec.grammar, knob, "<answer>", "Respond with"] {
                 assert!(shown.contains(part), "{env}: {part:?} is missing in\n{shown}");
             }
             let json =
-                text(GymCommand::Show(ShowArgs { env: env.clone(), set: vec![], picture: None, json: true })).unwrap();
+                text(GymCommand::Show(ShowArgs { env: env.clone(), set: vec![], picture: None, json: true }))
+                    .unwrap();
             let value: Value = serde_json::from_str(&json).unwrap();
             assert_eq!(value["id"], env);
             assert!(value["example"]["response"].as_str().unwrap().contains("<answer>"));
@@ -337,8 +343,13 @@ mod tests {
 
     #[test]
     fn an_unknown_environment_has_a_hint() {
-        let error = text(GymCommand::Show(ShowArgs { env: "sokobon".into(), set: vec![], picture: None, json: false }))
-            .unwrap_err();
+        let error = text(GymCommand::Show(ShowArgs {
+            env: "sokobon".into(),
+            set: vec![],
+            picture: None,
+            json: false,
+        }))
+        .unwrap_err();
         assert!(error.to_string().contains("did you mean \"sokoban\""), "{error}");
     }
 }
