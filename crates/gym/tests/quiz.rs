@@ -11,8 +11,8 @@ use common::{envs, seed};
 use eyas_core::Outcome;
 use eyas_gym::tasks::{Form, Quiz};
 use eyas_gym::{
-    EnvEntry, Game, KnobError, KnobValue, Knobs, ParseError, Preset, ResponseStyle, Status, common_knobs,
-    find, first_message, play_oracle, play_random, response,
+    Ahead, EnvEntry, Game, KnobError, KnobValue, Knobs, ParseError, Pool, Preset, ResponseStyle, Status,
+    common_knobs, find, first_message, play_oracle, play_random, response,
 };
 
 /// The forms that a kind of question has.
@@ -409,6 +409,27 @@ fn questions_go_with_the_other_knobs() {
     assert_eq!(spoilt.note(), clear.note());
     assert_ne!(spoilt.render(), clear.render());
     assert_ne!(clear.perception(), fresh.perception());
+}
+
+#[test]
+fn a_pool_answers_many_at_once() {
+    let slots: Vec<_> = ["sokoban", "counting", "2048"]
+        .iter()
+        .flat_map(|id| {
+            let entry = find(id).unwrap();
+            let knobs = knobs(&entry, Quiz::Judge, Form::Open, &[]);
+            (0..4).map(move |i| start(&entry, &knobs, i))
+        })
+        .collect();
+    let mut pool = Pool::new(slots, 2).unwrap();
+    let golds: Vec<String> = pool.slots().iter().map(|slot| slot.oracle()).collect();
+    // A move ahead would be an answer, and the end: none is made.
+    assert!(pool.fast_forward(5, Ahead::Random(seed(1))).iter().all(|made| *made == 0));
+    assert_eq!(pool.render().len(), golds.len());
+    let answers: Vec<Option<&str>> = golds.iter().map(|gold| Some(gold.as_str())).collect();
+    let steps = pool.step(&answers);
+    assert!(steps.iter().flatten().all(|(step, error)| step.score == 1.0 && error.is_none()));
+    assert_eq!(steps.iter().flatten().count(), 12);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use eyas_core::{Rng, Seed};
 use serde::{Deserialize, Serialize};
 
+use super::answers::MOST;
 use super::asked::Asked;
 use super::spec::spec_of;
 use super::worth::is_open;
@@ -32,11 +33,14 @@ pub const QUIZ_KNOBS: &[KnobSpec] = &[
         "quiz_size",
         Axis::Horizon,
         1,
-        super::answers::MOST as i64,
-        3,
+        MOST as i64,
+        SIZE as i64,
         "moves to be put in order, or questions of a checklist",
     ),
 ];
+
+/// `quiz_size` where it is not given.
+const SIZE: usize = 3;
 
 /// States that are tried before a question is given up.
 const ATTEMPTS: u64 = 100;
@@ -130,7 +134,7 @@ impl Asking {
         let form = Form::ALL.into_iter().find(|form| form.name() == knobs.choice("quiz_form"));
         let form = form.unwrap_or(Form::Open);
         let given = knobs.values().contains_key("quiz_size");
-        let size = if given { knobs.size("quiz_size") } else { 3 };
+        let size = if given { knobs.size("quiz_size") } else { SIZE };
         let Some(quiz) = quiz else {
             let unused = if form != Form::Open { Some("quiz_form") } else { given.then_some("quiz_size") };
             return match unused {
@@ -139,8 +143,8 @@ impl Asking {
             };
         };
         let name = quiz.name();
-        for knob in ["actions", "history"] {
-            if knobs.int(knob) > i64::from(knob == "actions") {
+        for (knob, most) in [("actions", 1), ("history", 0)] {
+            if knobs.int(knob) > most {
                 return Err(conflict(format!("quiz = {name} is one turn with one answer: no {knob}")));
             }
         }
