@@ -66,7 +66,7 @@ fn questions_are_trained_on_and_measured() {
     assert_eq!(numbers(&lines[2..], "training/invalid_scores"), [0.0, 0.0]);
     let run = dir.join("run");
     let (mut trained, mut kinds) = (BTreeSet::new(), BTreeSet::new());
-    for step in [3, 4] {
+    for step in [2, 3] {
         for episode in episodes(&run, step) {
             let turns = episode["turns"].as_array().unwrap();
             assert_eq!(turns.len(), 1, "one answer, then it is over");

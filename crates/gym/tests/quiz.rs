@@ -40,7 +40,7 @@ fn setting(entry: &EnvEntry, quiz: Quiz, form: Form) -> Option<Knobs> {
     let sized = matches!(quiz, Quiz::ForwardOrder | Quiz::InverseOrder | Quiz::Checklist);
     let mut all = vec![knobs(entry, quiz, form, &[])];
     if sized {
-        all.push(knobs(entry, quiz, form, &[two.clone()]));
+        all.push(knobs(entry, quiz, form, std::slice::from_ref(&two)));
         let hard = knobs(entry, quiz, form, &[two]).values().clone();
         let own = |(name, _): &(String, KnobValue)| name.starts_with("quiz");
         let given = hard.into_iter().filter(own).collect();
@@ -336,7 +336,8 @@ fn what_contradicts_itself_is_refused() {
         }
     };
     let int = KnobValue::Int;
-    let cases: [(&str, &[(&str, KnobValue)], &str); 11] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, KnobValue)], &'a str);
+    let cases: [Case<'_>; 11] = [
         ("2048", &[("quiz_form", word("choice"))], "quiz_form needs a quiz, and there is none"),
         ("2048", &[("quiz_size", int(2))], "quiz_size needs a quiz, and there is none"),
         (
