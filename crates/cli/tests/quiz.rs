@@ -113,7 +113,7 @@ fn questions_that_cannot_be_asked_are_refused_at_their_place() {
     let recipe = RECIPE.replace("quiz = \"judge\"", "quiz = \"inverse-order\"");
     fs::write(dir.join("r.toml"), recipe).unwrap();
     let ran = eyas(&dir, &["train", "r.toml"]);
-    let message = "knobs of counting: none of 100 states allows quiz = inverse-order";
+    let message = "knobs of counting: none of 1000 states allows quiz = inverse-order";
     assert!(ran.code == 1 && ran.err.contains(message) && ran.err.contains("r.toml:"), "{ran:?}");
 }
 

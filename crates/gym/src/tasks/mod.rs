@@ -2,7 +2,7 @@
 //!
 //! They are knobs that every environment has ([`QUIZ_KNOBS`]), so recipes, players and evaluation know them
 //! like any other knob: with `quiz = "caption"` a slot of the environment is one question, and over after one
-//! answer. [`quiz`] draws the state and asks, [`asked`] is the slot.
+//! answer. `quiz.rs` draws the state and asks, `asked.rs` is the slot.
 
 mod answers;
 mod asked;

@@ -42,8 +42,9 @@ pub const QUIZ_KNOBS: &[KnobSpec] = &[
 /// `quiz_size` where it is not given.
 const SIZE: usize = 3;
 
-/// States that are tried before a question is given up.
-const ATTEMPTS: u64 = 100;
+/// States that are tried before a question is given up. So many that a question which one state in fifty allows
+/// is never given up in the middle of a run, and few enough for a message at once where none does.
+const ATTEMPTS: u64 = 1000;
 
 /// Most wrong actions beside the best one.
 const OTHERS: usize = 3;
@@ -182,7 +183,7 @@ impl Asking {
 }
 
 /// The start of an episode from `seed`: what `fresh` gives, or a question about it when the knobs ask for one.
-/// Where none can be asked, another state is drawn, up to a hundred times; the seed decides which.
+/// Where none can be asked, another state is drawn, up to a thousand times; the seed decides which.
 ///
 /// # Errors
 /// [`KnobError::Conflict`] when knobs contradict each other, or no state allows the question.
