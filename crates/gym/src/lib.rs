@@ -36,5 +36,6 @@ pub use reference::{normalised, play_oracle, play_oracle_with, play_random, play
 pub use registry::{EnvEntry, GymError, common_knobs, find, registry};
 pub use stored::{StoredReference, StoredReferences, measure_reference, stored_reference, stored_references};
 pub use table::{Move, Table, open_table, play_table};
+pub use tasks::QUIZ_KNOBS;
 pub use view::VIEW_KNOBS;
 pub use wrap::{WRAP_KNOBS, fast_forward, fast_forward_oracle};

@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::envs;
 use crate::game::Slot;
 use crate::table::{Table, open_table};
+use crate::tasks::{self, QUIZ_KNOBS};
 use crate::view::{VIEW_KNOBS, View};
 use crate::wrap::{self, WRAP_KNOBS, Wrap};
 use crate::{Arena, Difficulty, EnvSpec, Game, KnobError, KnobSpec, KnobValue, Knobs, Seated, TruthForm};
@@ -107,8 +108,8 @@ impl EnvEntry {
     /// # Errors
     /// [`KnobError::Conflict`] when knobs contradict each other.
     pub fn reset(&self, seed: Seed, knobs: &Knobs) -> Result<Box<dyn Game>, KnobError> {
-        let game = wrap::begin((self.reset)(seed, knobs)?, knobs, seed);
-        Ok(Wrap::new(knobs).around(game))
+        let fresh = |seed| Ok(wrap::begin((self.reset)(seed, knobs)?, knobs, seed));
+        Ok(Wrap::new(knobs).around(tasks::begin(self.spec, knobs, seed, fresh)?))
     }
 
     /// The state that [`Game::snapshot`] wrote.
@@ -117,7 +118,12 @@ impl EnvEntry {
     /// [`GymError::Snapshot`] when the value is not such a state.
     pub fn restore(&self, mut snapshot: serde_json::Value) -> Result<Box<dyn Game>, GymError> {
         let restored = wrap::unwrap_snapshot(&mut snapshot).and_then(|wrap| {
-            let game = (self.restore)(snapshot)?;
+            let asked = tasks::unwrap_snapshot(&mut snapshot)?;
+            let mut game = (self.restore)(snapshot)?;
+            if let Some((item, shown)) = asked {
+                let shown = shown.into_iter().map(self.restore).collect::<Result<_, _>>()?;
+                game = tasks::restore(self.spec.id, game, item, shown)?;
+            }
             Ok(match wrap {
                 Some((wrap, past)) => {
                     let past = past.into_iter().map(self.restore).map(|g| g.map(Arc::from));
@@ -130,10 +136,10 @@ impl EnvEntry {
     }
 }
 
-/// The knobs that every environment has besides its own: how pictures are spoilt, and how it is played.
-/// They are off when not given.
+/// The knobs that every environment has besides its own: how pictures are spoilt, how it is played, and whether
+/// it is a question instead. They are off when not given.
 pub fn common_knobs() -> Vec<KnobSpec> {
-    [VIEW_KNOBS, WRAP_KNOBS].concat()
+    [VIEW_KNOBS, WRAP_KNOBS, QUIZ_KNOBS].concat()
 }
 
 /// Every environment, in the order of the gallery.

@@ -24,8 +24,8 @@ const COLUMNS: u32 = 64;
 
 /// Play an environment: by hand, at random, with the oracle or with a model
 ///
-/// By hand you see what a policy sees, and the ground truth of the picture as text; type an action, or
-/// one of the words legal, hint, undo, quit. Each episode ends with its score and its normalised score:
+/// By hand you see what a policy sees, and the ground truth of the picture as text (but not beside a question
+/// about it, --set quiz=...); type an action, or one of the words legal, hint, undo, quit. Each episode ends with its score and its normalised score:
 /// 0 is the mean of 32 random games from the same start, 1 is the oracle's game.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -33,6 +33,7 @@ const COLUMNS: u32 = 64;
     eyas play 2048 --policy oracle --gif 2048.gif --scale 2\n  \
     eyas play frozen-lake --policy random --episodes 20 --json\n  \
     eyas play frozen-lake --set size=6 --set slippery=0.2 --seed 4\n  \
+    eyas play 2048 --set quiz=caption\n  \
     eyas play 2048 --policy models/tiny --temperature 0 --json")]
 pub(crate) struct PlayArgs {
     /// The environment's id, as `eyas gym list` prints it
@@ -189,6 +190,7 @@ pub(crate) fn run(
             frames: &mut frames,
             cut: false,
             pictures: console.pictures && !args.json,
+            is_question: !["", "play"].contains(&knobs.choice("quiz")),
         };
         let quit = match &policy {
             PolicyChoice::Human => table.human(console)?,
@@ -283,13 +285,15 @@ struct Table<'a> {
     /// The model's context had no room for another turn.
     cut: bool,
     pictures: bool,
+    /// The knob `quiz` asks about a state.
+    is_question: bool,
 }
 
 impl Table<'_> {
     /// Gives true when the person wants no further episode.
     fn human(&mut self, console: &mut Console<'_>) -> anyhow::Result<bool> {
         let mut history: Vec<Box<dyn Game>> = Vec::new();
-        if self.episode == 0 {
+        if self.episode == 0 || self.is_question {
             greet(self.game.as_ref(), console.out)?;
         }
         while self.game.status() == Status::Running {
@@ -397,7 +401,9 @@ impl Table<'_> {
         if self.pictures {
             write!(out, "{}", half_blocks(&self.game.render(), COLUMNS))?;
         }
-        writeln!(out, "{}", self.game.perception().text)?;
+        // The truth would give a question away; what it is about is told instead.
+        let text = if self.is_question { self.game.note() } else { self.game.perception().text };
+        writeln!(out, "{}", text.trim_start_matches('\n'))?;
         Ok(())
     }
 

@@ -44,6 +44,18 @@ fn a_person_wins_with_the_right_moves() {
 }
 
 #[test]
+fn a_question_is_told_and_its_answer_is_not() {
+    let entry = find("2048").unwrap();
+    let given = [("quiz".to_string(), eyas_gym::KnobValue::Choice("caption".into()))].into();
+    let game = entry.reset(Seed::new(3), &entry.knobs(&given).unwrap()).unwrap();
+    let typed = format!("9 9 9\n{}\n", game.oracle());
+    let out = play("2048 --seed 3 --set quiz=caption", &typed, None).unwrap();
+    assert!(out.contains("One word of this caption") && out.contains(game.note().trim_start()), "{out}");
+    assert!(!out.contains(&game.perception().text), "the true caption is shown: {out}");
+    assert!(out.contains("is no such word") && out.contains("success after 1 turn"), "{out}");
+}
+
+#[test]
 fn undo_takes_a_turn_back() {
     let moves = solution("frozen-lake", 3);
     let first = &moves[0];

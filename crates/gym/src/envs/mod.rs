@@ -7,7 +7,7 @@ mod checked;
 mod driving;
 mod geometry;
 mod gui;
-mod kit;
+pub(crate) mod kit;
 mod manipulation;
 mod navigation;
 mod perception;

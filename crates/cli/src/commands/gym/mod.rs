@@ -3,14 +3,14 @@
 mod bench;
 mod gallery;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use eyas_core::Seed;
 use eyas_gym::{
-    Axis, EnvEntry, EnvGroup, EnvSpec, KnobKind, KnobSpec, Preset, ResponseStyle, common_knobs, find,
+    Axis, EnvEntry, EnvGroup, EnvSpec, Game, KnobKind, KnobSpec, Preset, ResponseStyle, common_knobs, find,
     first_message, registry, response, stored_reference, stored_references,
 };
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use anyhow::Context;
 
 use super::columns::write_columns;
+use super::play_knobs::knobs;
 
 /// The environments: what there is, and what each of them wants
 #[derive(Args, Debug)]
@@ -40,7 +41,8 @@ enum GymCommand {
     ///
     /// The example prompt is what a policy reads beside the picture; the example response is what the oracle
     /// would write for it.
-    #[command(after_help = "Example:\n  eyas gym show sokoban\n  eyas gym show 2048 --json")]
+    #[command(after_help = "Example:\n  eyas gym show sokoban\n  eyas gym show 2048 --json\n  \
+        eyas gym show 2048 --set quiz=caption")]
     Show(ShowArgs),
     /// Write a page that shows every environment at three difficulties
     ///
@@ -87,6 +89,9 @@ pub(crate) struct ListArgs {
 pub(crate) struct ShowArgs {
     /// The environment's id, as `eyas gym list` prints it
     env: String,
+    /// Turn a knob of the example, as knob=value; may be given several times
+    #[arg(long, value_name = "KNOB=VALUE")]
+    set: Vec<String>,
     /// Write an example picture to this PNG file
     #[arg(long)]
     picture: Option<PathBuf>,
@@ -162,9 +167,9 @@ fn markdown(entries: &[EnvEntry]) -> String {
 
 fn show(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let entry = find(&args.env)?;
-    let (prompt, answer) = example(&entry)?;
+    let game = entry.reset(Seed::new(0), &knobs(&entry, &args.set, None)?)?;
+    let (prompt, answer) = example(game.as_ref())?;
     if let Some(path) = &args.picture {
-        let game = entry.reset(Seed::new(0), &entry.knobs(&BTreeMap::new())?)?;
         let picture = game.render();
         let (width, height) = (picture.width(), picture.height());
         image::save_buffer(path, picture.pixels(), width, height, image::ExtendedColorType::Rgb8)
@@ -202,7 +207,8 @@ fn show(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     }
     writeln!(out, "\nexample prompt (beside the picture)\n{}", indented(&prompt))?;
     writeln!(out, "\nexample response (the oracle's)\n{}", indented(&answer))?;
-    writeln!(out, "\nplay it: eyas play {id}")?;
+    let turned: String = args.set.iter().map(|word| format!(" --set {word}")).collect();
+    writeln!(out, "\nplay it: eyas play {id}{turned}")?;
     Ok(())
 }
 
@@ -225,12 +231,10 @@ fn described(spec: &EnvSpec) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
-/// Prompt and oracle response at the start of seed 0.
-fn example(entry: &EnvEntry) -> anyhow::Result<(String, String)> {
-    let knobs = entry.knobs(&BTreeMap::new())?;
-    let game = entry.reset(Seed::new(0), &knobs)?;
-    let answer = response(game.as_ref(), &game.oracle(), ResponseStyle::Perception)?;
-    Ok((first_message(game.as_ref(), ResponseStyle::Perception), answer))
+/// Prompt and oracle response of a state.
+fn example(game: &dyn Game) -> anyhow::Result<(String, String)> {
+    let answer = response(game, &game.oracle(), ResponseStyle::Perception)?;
+    Ok((first_message(game, ResponseStyle::Perception), answer))
 }
 
 /// The axes of the knobs, each once, in the order of [`Axis`].
@@ -306,13 +310,19 @@ mod tests {
     fn every_environment_can_be_shown() {
         for entry in registry() {
             let (env, knob) = (entry.spec.id.to_string(), entry.spec.knobs.first().map_or("", |k| k.name));
-            let shown =
-                text(GymCommand::Show(ShowArgs { env: env.clone(), picture: None, json: false })).unwrap();
+            let shown = text(GymCommand::Show(ShowArgs {
+                env: env.clone(),
+                set: vec![],
+                picture: None,
+                json: false,
+            }))
+            .unwrap();
             for part in [entry.spec.grammar, knob, "<answer>", "Respond with"] {
                 assert!(shown.contains(part), "{env}: {part:?} is missing in\n{shown}");
             }
             let json =
-                text(GymCommand::Show(ShowArgs { env: env.clone(), picture: None, json: true })).unwrap();
+                text(GymCommand::Show(ShowArgs { env: env.clone(), set: vec![], picture: None, json: true }))
+                    .unwrap();
             let value: Value = serde_json::from_str(&json).unwrap();
             assert_eq!(value["id"], env);
             assert!(value["example"]["response"].as_str().unwrap().contains("<answer>"));
@@ -320,9 +330,26 @@ mod tests {
     }
 
     #[test]
+    fn the_example_can_be_a_question() {
+        let show = |set: &str| {
+            let set = vec![set.to_string()];
+            text(GymCommand::Show(ShowArgs { env: "2048".into(), set, picture: None, json: false }))
+        };
+        let shown = show("quiz=caption").unwrap();
+        assert!(shown.contains("One word of this caption of the picture is wrong."), "{shown}");
+        assert!(shown.ends_with("play it: eyas play 2048 --set quiz=caption\n"), "{shown}");
+        assert!(show("quiz=tea").unwrap_err().to_string().contains("outside play|best-action|"));
+    }
+
+    #[test]
     fn an_unknown_environment_has_a_hint() {
-        let error = text(GymCommand::Show(ShowArgs { env: "sokobon".into(), picture: None, json: false }))
-            .unwrap_err();
+        let error = text(GymCommand::Show(ShowArgs {
+            env: "sokobon".into(),
+            set: vec![],
+            picture: None,
+            json: false,
+        }))
+        .unwrap_err();
         assert!(error.to_string().contains("did you mean \"sokoban\""), "{error}");
     }
 }
