@@ -251,6 +251,9 @@ mod tests {
         let numeric = LossError::NonFinite { name: "logprob", index: 3, value: f32::NAN };
         g.excuse(TrainError::Loss(numeric)).unwrap_or_else(|e| panic!("{e}"));
         assert!(g.must_go_back() && (g.not_finite, g.state.losses.len()) == (3, 3));
+        let score = ScoreError::Value { name: "score", index: 1, value: f64::NAN };
+        g.excuse(TrainError::Score(score)).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(g.notes().last().map(String::as_str), Some("update skipped, not finite: score 1 is NaN"));
         let other = TrainError::Loss(LossError::Denominator { value: 0.0 });
         assert!(matches!(g.excuse(other), Err(TrainError::Loss(LossError::Denominator { .. }))));
         assert!(!guard(1.0, 0).must_go_back(), "never");

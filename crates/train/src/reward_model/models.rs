@@ -65,7 +65,7 @@ pub enum RewardModelError {
         /// The folder.
         path: PathBuf,
         /// Why.
-        source: VlmError,
+        source: Box<VlmError>,
     },
     /// The head does not fit the model.
     #[error("{path}: {source}")]
@@ -73,7 +73,7 @@ pub enum RewardModelError {
         /// The folder.
         path: PathBuf,
         /// Why.
-        source: PolicyError,
+        source: Box<PolicyError>,
     },
 }
 
@@ -149,7 +149,7 @@ impl RewardModels {
         same_inputs(&path, &model, policy)?;
         model.policy.set_precision(policy.policy.precision());
         let moved = model.policy.set_device(policy.policy.device_kind());
-        moved.map_err(|source| RewardModelError::Head { path, source })?;
+        moved.map_err(|source| RewardModelError::Head { path, source: Box::new(source) })?;
         let model = Arc::new(RewardModel { model, facts });
         open.insert(name.into(), model.clone());
         Ok(model)
@@ -193,13 +193,13 @@ fn read(path: &Path) -> Result<RewardModel, RewardModelError> {
         return Err(RewardModelError::Headless { path: path.into() });
     }
     let manifest = verify(&Disk, path)?;
-    let of_folder = |source| RewardModelError::Model { path: path.into(), source };
+    let of_folder = |source| RewardModelError::Model { path: path.into(), source: Box::new(source) };
     let mut model = Vlm::open(&path.join(MODEL)).map_err(of_folder)?;
     let unreadable = |source| RewardModelError::Replace { path: head.clone(), source };
     let mut arrays = Arrays::read(&std::fs::read(&head).map_err(unreadable)?)?;
     let (weight, bias) = (arrays.take_f32("weight")?, arrays.take_f32("bias")?);
     let bias = bias.first().copied().unwrap_or(0.0);
-    let of_head = |source| RewardModelError::Head { path: head.clone(), source };
+    let of_head = |source| RewardModelError::Head { path: head.clone(), source: Box::new(source) };
     model.policy.set_value_head(&weight, bias).map_err(of_head)?;
     Ok(RewardModel { model, facts: manifest.meta["facts"] == true })
 }

@@ -50,7 +50,7 @@ fn wrong_types_are_named() {
     );
     assert_eq!(
         of("kind = \"rl\"", "kind = \"ppo\""),
-        "r.toml:14:1: `stage.1.kind`: unknown variant `ppo`, expected one of `sft`, `rl`, `preference`"
+        "r.toml:14:1: `stage.1.kind`: unknown variant `ppo`, expected one of `sft`, `rl`, `preference`, `reward_model`"
     );
     assert_eq!(
         of("preset = \"tiny\"", "preset = \"huge\""),
