@@ -2,7 +2,7 @@
 
 use eyas_core::Seed;
 use eyas_gym::{Game, ResponseStyle, Status, first_message, later_message, response};
-use eyas_model::{DeviceKind, Precision, Vlm, VlmError};
+use eyas_model::{DeviceKind, Policy, Precision, Vlm, VlmError};
 use eyas_rollout::Start;
 
 use crate::TrainError;
@@ -23,22 +23,22 @@ pub fn open_model(recipe: &Recipe) -> Result<Vlm, TrainError> {
             fresh_tiny(&envs, *vocab_size, recipe.train_seed().split("fresh", 0))?
         }
     };
-    configure(&mut model, recipe)?;
+    configure(&mut model.policy, recipe)?;
     Ok(model)
 }
 
-/// Makes the recipe's settings on a model: what is frozen, how precisely and where it computes.
+/// Makes the recipe's settings on a policy, a reference as well: what is frozen, how precisely and where it
+/// computes.
 ///
 /// # Errors
 /// [`TrainError::Model`] when the device cannot be used.
-pub fn configure(model: &mut Vlm, recipe: &Recipe) -> Result<(), TrainError> {
-    model.policy.freeze(&recipe.model.freeze);
-    model.policy.set_precision(match recipe.model.compute_dtype {
+pub fn configure(policy: &mut Policy, recipe: &Recipe) -> Result<(), TrainError> {
+    policy.freeze(&recipe.model.freeze);
+    policy.set_precision(match recipe.model.compute_dtype {
         ComputeDtype::F32 => Precision::F32,
         ComputeDtype::Bf16 => Precision::Bf16,
     });
-    model
-        .policy
+    policy
         .set_device(match recipe.model.device {
             DeviceName::Cpu => DeviceKind::Cpu,
             DeviceName::Gpu => DeviceKind::Gpu,

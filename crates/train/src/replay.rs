@@ -147,8 +147,9 @@ impl<'a> Replay<'a> {
         let (model, reference, at, checkpoint) = match newest_before(run, step, &mut notes)? {
             Some(checkpoint) => {
                 let progress = progress_of(&checkpoint)?;
-                let (mut model, reference) = restore(&checkpoint)?;
-                configure(&mut model, recipe)?;
+                let (mut model, mut reference) = restore(&checkpoint)?;
+                configure(&mut model.policy, recipe)?;
+                reference.as_mut().map_or(Ok(()), |reference| configure(reference, recipe))?;
                 let state = state_of_stage(&checkpoint)?;
                 let at = At { graph: progress.graph, state, guard: progress.guard, done: progress.done };
                 (model, reference, at, Some(checkpoint.dir))

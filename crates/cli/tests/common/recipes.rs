@@ -1,6 +1,6 @@
 //! Recipes that several tests run.
 
-/// Both kinds of stage, a reference that is a running mean, two updates a step, a mixture; and all that a stage
+/// Both kinds of stage, products in bfloat16, a reference that is a running mean, two updates a step, a mixture; and all that a stage
 /// remembers: a curriculum, dynamic sampling, a coefficient that follows a metric.
 pub const REMEMBERING: &str = r#"
 seed = 3
@@ -8,6 +8,7 @@ seed = 3
 [model]
 preset = "tiny"
 vocab_size = 500
+compute_dtype = "bf16"
 
 [[stage]]
 kind = "sft"

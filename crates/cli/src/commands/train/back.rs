@@ -34,7 +34,8 @@ impl Session<'_> {
         self.state = state;
         self.moved = false;
         (*model, *reference) = restored;
-        configure(model, self.recipe)?;
+        configure(&mut model.policy, self.recipe)?;
+        reference.as_mut().map_or(Ok(()), |reference| configure(reference, self.recipe))?;
         let from = self.position.done;
         eprintln!(
             "warning: {skips} updates in a row were skipped; going back from step {from} to step {}, and on with \

@@ -35,8 +35,9 @@ pub(crate) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
     let begun = Instant::now();
     let (mut model, mut reference) = match found.checkpoint.as_ref().map(eyas_train::checkpoint::restore) {
         Some(restored) => {
-            let (mut model, reference) = restored?;
-            configure(&mut model, recipe)?;
+            let (mut model, mut reference) = restored?;
+            configure(&mut model.policy, recipe)?;
+            reference.as_mut().map_or(Ok(()), |reference| configure(reference, recipe))?;
             (model, reference)
         }
         None => {
