@@ -11,6 +11,8 @@ use eyas_model::{Policy, PolicyState, StateError, Vlm, VlmError};
 use eyas_store::{Array, Arrays, Checkpoint, Part, Position, Snapshot, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::fresh::configure;
+use crate::recipe::ModelSettings;
 use crate::{GuardState, Metrics, StageState};
 
 const STATE: &str = "state.safetensors";
@@ -117,11 +119,23 @@ pub fn state_of_stage(checkpoint: &Checkpoint) -> Result<StageState, CheckpointE
 }
 
 /// The model of a checkpoint, with its exact weights and its optimizer, and the policy that it was compared
-/// with, if there was one. Settings of the recipe (what is frozen, precision, device) are still to be made.
+/// with, if there was one; both as `settings` say (what is frozen, precision, device).
 ///
 /// # Errors
 /// [`CheckpointError`].
-pub fn restore(checkpoint: &Checkpoint) -> Result<(Vlm, Option<Policy>), CheckpointError> {
+pub fn restore(
+    checkpoint: &Checkpoint,
+    settings: &ModelSettings,
+) -> Result<(Vlm, Option<Policy>), CheckpointError> {
+    let (mut model, mut reference) = read(checkpoint)?;
+    for policy in [Some(&mut model.policy), reference.as_mut()].into_iter().flatten() {
+        configure(policy, settings)?;
+    }
+    Ok((model, reference))
+}
+
+/// The same before the settings of a recipe are made.
+pub(crate) fn read(checkpoint: &Checkpoint) -> Result<(Vlm, Option<Policy>), CheckpointError> {
     let mut model = Vlm::open(&checkpoint.path(MODEL))?;
     let mut arrays = Arrays::read(&checkpoint.bytes(STATE)?)?;
     let updates = arrays.take_u64(UPDATES)?.first().copied().unwrap_or(0);

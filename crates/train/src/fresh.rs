@@ -6,7 +6,7 @@ use eyas_model::{DeviceKind, Policy, Precision, Vlm, VlmError};
 use eyas_rollout::Start;
 
 use crate::TrainError;
-use crate::recipe::{ComputeDtype, DeviceName, EnvChoice, ModelSource, Preset, Recipe};
+use crate::recipe::{ComputeDtype, DeviceName, EnvChoice, ModelSettings, ModelSource, Preset, Recipe};
 
 /// Episodes of each environment whose text a fresh tokenizer is trained on.
 const CORPUS_EPISODES: u64 = 300;
@@ -23,7 +23,7 @@ pub fn open_model(recipe: &Recipe) -> Result<Vlm, TrainError> {
             fresh_tiny(&envs, *vocab_size, recipe.train_seed().split("fresh", 0))?
         }
     };
-    configure(&mut model.policy, recipe)?;
+    configure(&mut model.policy, &recipe.model)?;
     Ok(model)
 }
 
@@ -31,20 +31,19 @@ pub fn open_model(recipe: &Recipe) -> Result<Vlm, TrainError> {
 /// computes.
 ///
 /// # Errors
-/// [`TrainError::Model`] when the device cannot be used.
-pub fn configure(policy: &mut Policy, recipe: &Recipe) -> Result<(), TrainError> {
-    policy.freeze(&recipe.model.freeze);
-    policy.set_precision(match recipe.model.compute_dtype {
+/// When the device cannot be used.
+pub(crate) fn configure(policy: &mut Policy, settings: &ModelSettings) -> Result<(), VlmError> {
+    policy.freeze(&settings.freeze);
+    policy.set_precision(match settings.compute_dtype {
         ComputeDtype::F32 => Precision::F32,
         ComputeDtype::Bf16 => Precision::Bf16,
     });
     policy
-        .set_device(match recipe.model.device {
+        .set_device(match settings.device {
             DeviceName::Cpu => DeviceKind::Cpu,
             DeviceName::Gpu => DeviceKind::Gpu,
         })
-        .map_err(VlmError::from)?;
-    Ok(())
+        .map_err(VlmError::from)
 }
 
 /// A tiny model with random weights, and a tokenizer of at most `vocab_size` tokens trained on what is said

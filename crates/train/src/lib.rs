@@ -31,7 +31,7 @@ pub mod stored;
 
 pub use check::check_prompts;
 pub use error::TrainError;
-pub use fresh::{configure, fresh_tiny, open_model};
+pub use fresh::{fresh_tiny, open_model};
 pub use guard::{Guard, GuardState};
 pub use judges::{Judges, Snapshot};
 pub use mixture::{allot, starts};

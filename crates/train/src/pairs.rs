@@ -1,15 +1,21 @@
 //! Pairs of responses to the same start, of which one is better: demonstrated, or the policy's own.
 
+use std::collections::BTreeMap;
+
+use eyas_algo::Mean;
 use eyas_algo::loss::preference::{Pair, ScorePairs, best_and_worst};
 use eyas_core::{Episode, Group, Seed};
+use eyas_model::{ImageStore, Policy, Update};
 use eyas_reward::{Progress, RewardSpec};
 use eyas_rollout::{Agent, Demonstrated, Lesson, Pictures, Start, Teacher, demonstrate, rollout};
+use serde_json::Value;
 
 use crate::judges::{Scoring, Snapshot};
 use crate::mixture::starts;
 use crate::recipe::{EnvChoice, PairSettings, PairSource, RolloutSettings};
 use crate::rl::rollout_config;
-use crate::{StageRun, TrainError};
+use crate::run_dir::{Metrics, put};
+use crate::{Guard, StageRun, TrainError};
 
 /// Episodes, and which of them are preferred to which.
 pub(crate) struct Drawn {
@@ -21,6 +27,69 @@ pub(crate) struct Drawn {
     pub(crate) sampled_tokens: usize,
     /// What was lost because its environment failed, a sentence each.
     pub(crate) lost: Vec<String>,
+}
+
+/// What a step on pairs has come to, over its micro-batches.
+#[derive(Default)]
+pub(crate) struct Sums {
+    pub(crate) loss: f64,
+    metrics: BTreeMap<&'static str, Mean>,
+}
+
+impl Sums {
+    /// Takes in what the loss of a micro-batch says.
+    pub(crate) fn add(&mut self, loss: f64, metrics: BTreeMap<&'static str, Mean>) {
+        self.loss += loss;
+        for (name, mean) in metrics {
+            let all = self.metrics.entry(name).or_default();
+            all.sum += mean.sum;
+            all.count += mean.count;
+        }
+    }
+}
+
+impl Drawn {
+    /// Tells the guard what was lost.
+    ///
+    /// # Errors
+    /// [`TrainError::Scores`] when too few of the scores could be computed.
+    pub(crate) fn show(&self, guard: &mut Guard) -> Result<(), TrainError> {
+        self.lost.iter().for_each(|why| guard.see_lost_start(why.clone()));
+        guard.see_lost(&self.episodes);
+        guard.check_scores(&self.episodes)
+    }
+
+    /// The pictures of all episodes, as `policy` reads them.
+    pub(crate) fn images(&self, policy: &Policy) -> Result<ImageStore, TrainError> {
+        let mut images = ImageStore::default();
+        images.add(policy.processor(), self.episodes.iter().flat_map(|e| e.images.values()))?;
+        Ok(images)
+    }
+
+    /// The metrics that every step on pairs has; `applied` is none where there was nothing to learn from.
+    pub(crate) fn metrics(&self, line: &mut Metrics, sums: &Sums, applied: Option<Update>, secs: &Seconds) {
+        let mut put = |key: &str, value: f64| put(line, key, value);
+        put("pairs", self.pairs.len() as f64);
+        put("pairs/ties", self.ties as f64);
+        put("sampled_tokens", self.sampled_tokens as f64);
+        if let Some(applied) = applied {
+            put("loss", sums.loss);
+            put("grad_norm", applied.grad_norm);
+            sums.metrics.iter().for_each(|(name, mean)| put(name, mean.value()));
+        }
+        let tokens = self.episodes.iter().map(|e| e.trajectory.len()).sum::<usize>() as f64;
+        put("num_tokens", tokens);
+        put("step_time", secs.step);
+        put("timing_s/gen", secs.draw);
+        put("perf/throughput", tokens / secs.step);
+        line.insert("update_skipped".into(), Value::from(applied.is_none_or(|a| !a.applied)));
+    }
+}
+
+/// How long a step took, and how much of it until its pairs were there.
+pub(crate) struct Seconds {
+    pub(crate) step: f64,
+    pub(crate) draw: f64,
 }
 
 /// How the pairs of a stage are drawn.

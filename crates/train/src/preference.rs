@@ -1,10 +1,8 @@
 //! Learning from pairs: of two responses to the same start, one is to be preferred.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyas_algo::Mean;
 use eyas_algo::loss::preference::{Counts, Pair, PreferenceBatch, PreferenceLoss, preference_loss};
 use eyas_core::Trajectory;
 use eyas_model::{ImageStore, Policy, ScoreOptions, Scored, Upstream, Vlm};
@@ -13,9 +11,9 @@ use serde_json::Value;
 
 use crate::judges::Snapshot;
 use crate::optim::{adamw, micro_batches};
-use crate::pairs::{Drawn, PairDraw};
+use crate::pairs::{Drawn, PairDraw, Seconds, Sums};
 use crate::recipe::{PairSource, PreferenceStage};
-use crate::run_dir::Metrics;
+use crate::run_dir::{Metrics, put};
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
 
 /// Runs the stage. `reference`: the policy at its start, which most losses compare with.
@@ -48,9 +46,7 @@ pub fn run_preference(
         let judge = reference.zip(name.as_deref());
         let judge = judge.map(|(policy, name)| Snapshot { agent: Agent { policy, ..agent }, name });
         let drawn = draw.draw(agent, run, (seed, step), judge)?;
-        drawn.lost.iter().for_each(|why| guard.see_lost_start(why.clone()));
-        guard.see_lost(&drawn.episodes);
-        guard.check_scores(&drawn.episodes)?;
+        drawn.show(guard)?;
         let draw_secs = begin.elapsed().as_secs_f64();
         let options = ScoreOptions {
             temperature: stage.rollout.temperature as f32,
@@ -58,8 +54,7 @@ pub fn run_preference(
             ..ScoreOptions::default()
         };
         let settings = adamw(&stage.optim, stage.steps, step);
-        let mut images = ImageStore::default();
-        images.add(model.policy.processor(), drawn.episodes.iter().flat_map(|e| e.images.values()))?;
+        let images = drawn.images(&model.policy)?;
         let corrupted =
             images.corrupted(model.policy.processor(), stage.corruption, seed.split("corruption", 0));
         let views = Views { images: &images, corrupted: &corrupted, reference, options: &options };
@@ -73,28 +68,10 @@ pub fn run_preference(
         let mut line = Metrics::new();
         line.insert("step".into(), Value::from(step));
         line.insert("stage".into(), Value::from(stage.name.as_str()));
-        let mut put = |key: &str, value: f64| {
-            if value.is_finite() {
-                line.insert(key.to_string(), Value::from(value));
-            }
-        };
-        let seconds = begin.elapsed().as_secs_f64();
-        let tokens: usize = drawn.episodes.iter().map(|e| e.trajectory.len()).sum();
-        put("pairs", drawn.pairs.len() as f64);
-        put("sampled_tokens", drawn.sampled_tokens as f64);
-        if let Some(applied) = applied {
-            put("loss", sums.loss);
-            put("grad_norm", applied.grad_norm);
-            sums.metrics.iter().for_each(|(name, mean)| put(name, mean.value()));
-        }
-        guard.metrics(&mut put);
-        put("learning_rate", f64::from(settings.lr));
-        put("num_tokens", tokens as f64);
-        put("step_time", seconds);
-        put("timing_s/gen", draw_secs);
-        put("perf/throughput", tokens as f64 / seconds);
-        let skipped = applied.is_none_or(|a| !a.applied);
-        line.insert("update_skipped".into(), Value::from(skipped));
+        guard.metrics(|key, value| put(&mut line, key, value));
+        put(&mut line, "learning_rate", f64::from(settings.lr));
+        let secs = Seconds { step: begin.elapsed().as_secs_f64(), draw: draw_secs };
+        drawn.metrics(&mut line, &sums, applied, &secs);
         report(StepReport {
             stage: &stage.name,
             step,
@@ -117,13 +94,8 @@ struct Views<'a> {
     options: &'a ScoreOptions,
 }
 
-#[derive(Default)]
-struct Sums {
-    loss: f64,
-    metrics: BTreeMap<&'static str, Mean>,
-}
-
-/// Accumulates the gradient of all pairs, and the loss and metrics in `sums`. The two responses of a pair share the work of their prompt.
+/// Accumulates the gradient of all pairs, and the loss and metrics in `sums`. The two responses of a pair share
+/// the work of their prompt.
 fn update(
     policy: &mut Policy,
     drawn: &Drawn,
@@ -172,12 +144,7 @@ fn update(
             };
             let PreferenceLoss { value, d_logprob, d_masked, metrics } =
                 preference_loss(&batch, &stage.preference, counts)?;
-            sums.loss += value;
-            for (name, mean) in metrics {
-                let all = sums.metrics.entry(name).or_default();
-                all.sum += mean.sum;
-                all.count += mean.count;
-            }
+            sums.add(value, metrics);
             by_masked = d_masked;
             Ok::<_, TrainError>(Upstream { d_logprobs: d_logprob, ..Upstream::default() })
         })?;

@@ -13,12 +13,12 @@ use eyas_model::{Policy, Vlm};
 use eyas_store::{Checkpoint, Checkpoints, Disk, StoreError};
 use serde_json::Value;
 
-use crate::checkpoint::{CheckpointError, progress_of, restore, state_of_stage};
+use crate::checkpoint::{CheckpointError, progress_of, read, restore, state_of_stage};
 use crate::difference::{Difference, metrics_differences};
 use crate::run_dir::Metrics;
 use crate::step::{StageRun, StepReport, observation, run_stage, stage_seed};
 use crate::stored::{Recipes, StoredError, StoredRun};
-use crate::{Guard, GuardState, Judges, RewardModels, StageState, TrainError, configure, open_model};
+use crate::{Guard, GuardState, Judges, RewardModels, StageState, TrainError, open_model};
 
 /// Why a step cannot be made again.
 #[derive(Debug, thiserror::Error)]
@@ -147,9 +147,7 @@ impl<'a> Replay<'a> {
         let (model, reference, at, checkpoint) = match newest_before(run, step, &mut notes)? {
             Some(checkpoint) => {
                 let progress = progress_of(&checkpoint)?;
-                let (mut model, mut reference) = restore(&checkpoint)?;
-                configure(&mut model.policy, recipe)?;
-                reference.as_mut().map_or(Ok(()), |reference| configure(reference, recipe))?;
+                let (model, reference) = restore(&checkpoint, &recipe.model)?;
                 let state = state_of_stage(&checkpoint)?;
                 let at = At { graph: progress.graph, state, guard: progress.guard, done: progress.done };
                 (model, reference, at, Some(checkpoint.dir))
@@ -281,7 +279,7 @@ fn checkpoints(run: &StoredRun) -> Option<Checkpoints> {
 pub fn weights_after(run: &StoredRun, step: u64) -> Result<Option<(String, String)>, ReplayError> {
     let done = step + 1;
     if let Some(checkpoint) = checkpoints(run).and_then(|c| c.verify(done).ok()) {
-        let (model, _) = restore(&checkpoint)?;
+        let (model, _) = read(&checkpoint)?;
         return Ok(Some((format!("the checkpoint after {done} steps"), model.policy.weights_hash())));
     }
     let summary = std::fs::read_to_string(run.path.join("summary.json")).ok();

@@ -24,6 +24,13 @@ use serde_json::{Map, Value};
 /// One line of metrics.
 pub type Metrics = Map<String, Value>;
 
+/// Notes a metric. One without a value is left out: JSON has no NaN.
+pub(crate) fn put(line: &mut Metrics, key: &str, value: f64) {
+    if value.is_finite() {
+        line.insert(key.to_string(), Value::from(value));
+    }
+}
+
 /// Why a run directory could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {

@@ -15,7 +15,7 @@ use crate::mixture::starts;
 use crate::optim::{adamw, micro_batches};
 use crate::recipe::{RolloutSettings, SftStage};
 use crate::rl::rollout_config;
-use crate::run_dir::Metrics;
+use crate::run_dir::{Metrics, put};
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
 
 /// Draws the demonstrations of one step, and says which were lost because their environment failed. Each
@@ -238,12 +238,7 @@ pub fn run_sft(
         let seconds = begin.elapsed().as_secs_f64();
         let tokens: usize = episodes.iter().map(|e| e.trajectory.len()).sum();
         let mut line = Metrics::new();
-        let mut put = |key: &str, value: f64| {
-            // JSON has no NaN; a metric without a value is absent.
-            if value.is_finite() {
-                line.insert(key.to_string(), Value::from(value));
-            }
-        };
+        let mut put = |key: &str, value: f64| put(&mut line, key, value);
         put("step", step as f64);
         put("loss", loss);
         put("mean_token_accuracy", correct as f64 / scored_tokens.max(1) as f64);

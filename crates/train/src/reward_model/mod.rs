@@ -10,13 +10,11 @@ mod models;
 mod score;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Instant;
 
-use eyas_algo::Mean;
 use eyas_algo::loss::reward_model::{ScoredPairs, reward_model_loss};
 use eyas_core::{Episode, Trajectory};
-use eyas_model::{ImageStore, Policy, Upstream, Vlm};
+use eyas_model::{Policy, Upstream, Vlm};
 use eyas_rollout::Agent;
 use serde_json::Value;
 
@@ -28,9 +26,9 @@ use score::{at_ends, options};
 
 use crate::judges::Snapshot;
 use crate::optim::{adamw, micro_batches};
-use crate::pairs::{Drawn, PairDraw};
+use crate::pairs::{Drawn, PairDraw, Seconds, Sums};
 use crate::recipe::RewardModelStage;
-use crate::run_dir::Metrics;
+use crate::run_dir::{Metrics, put};
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
 
 /// Runs the stage. `reference`: the policy at its start, which plays, and which `model` is again after the last
@@ -51,9 +49,7 @@ pub fn run_reward_model(
         let begin = Instant::now();
         guard.begin();
         let drawn = draw(model, reference.as_ref(), stage, run, Some(step))?;
-        drawn.lost.iter().for_each(|why| guard.see_lost_start(why.clone()));
-        guard.see_lost(&drawn.episodes);
-        guard.check_scores(&drawn.episodes)?;
+        drawn.show(guard)?;
         let draw_secs = begin.elapsed().as_secs_f64();
         let settings = adamw(&stage.optim, stage.steps, step);
         let mut sums = Sums::default();
@@ -70,31 +66,14 @@ pub fn run_reward_model(
         let mut line = Metrics::new();
         line.insert("step".into(), Value::from(step));
         line.insert("stage".into(), Value::from(stage.name.as_str()));
-        let mut put = |key: &str, value: f64| {
-            if value.is_finite() {
-                line.insert(key.to_string(), Value::from(value));
-            }
-        };
-        put("pairs", drawn.pairs.len() as f64);
-        put("pairs/ties", drawn.ties as f64);
-        put("sampled_tokens", drawn.sampled_tokens as f64);
-        if let Some(applied) = applied {
-            put("loss", sums.loss);
-            put("grad_norm", applied.grad_norm);
-            sums.metrics.iter().for_each(|(name, mean)| put(name, mean.value()));
-        }
-        guard.metrics(&mut put);
-        put("learning_rate", f64::from(settings.lr));
+        guard.metrics(|key, value| put(&mut line, key, value));
+        put(&mut line, "learning_rate", f64::from(settings.lr));
         if step + 1 == stage.steps {
             let held_out = hold_out(model, reference.as_ref(), stage, run)?;
-            held_out.iter().for_each(|(name, value)| put(&format!("held_out/{name}"), *value));
+            held_out.iter().for_each(|(name, value)| put(&mut line, &format!("held_out/{name}"), *value));
         }
-        let (seconds, tokens) = (begin.elapsed().as_secs_f64(), tokens(&drawn.episodes));
-        put("num_tokens", tokens);
-        put("step_time", seconds);
-        put("timing_s/gen", draw_secs);
-        put("perf/throughput", tokens / seconds);
-        line.insert("update_skipped".into(), Value::from(applied.is_none_or(|a| !a.applied)));
+        let secs = Seconds { step: begin.elapsed().as_secs_f64(), draw: draw_secs };
+        drawn.metrics(&mut line, &sums, applied, &secs);
         if step + 1 == stage.steps {
             line.insert("reward_model".into(), Value::from(model.policy.weights_hash()));
             run.reward_models.keep(&stage.name, model, stage.facts)?;
@@ -115,10 +94,6 @@ pub fn run_reward_model(
         })?;
     }
     Ok(())
-}
-
-fn tokens(episodes: &[Episode]) -> f64 {
-    episodes.iter().map(|e| e.trajectory.len()).sum::<usize>() as f64
 }
 
 /// The pairs of a step; without one, those that are held out, from a stream of their own.
@@ -152,12 +127,6 @@ fn draw(
     draw.draw(agent, run, (seed, step.unwrap_or(stage.steps)), judge)
 }
 
-#[derive(Default)]
-struct Sums {
-    loss: f64,
-    metrics: BTreeMap<&'static str, Mean>,
-}
-
 /// The responses of all pairs as the model reads them, of each the better one first.
 fn readings<'d>(model: &Vlm, drawn: &'d Drawn, facts: bool) -> Result<Vec<Cow<'d, Trajectory>>, TrainError> {
     responses(drawn).map(|episode| reading(model, episode, facts)).collect()
@@ -182,8 +151,7 @@ fn update(
     run: &StageRun<'_>,
     sums: &mut Sums,
 ) -> Result<(), TrainError> {
-    let mut images = ImageStore::default();
-    images.add(model.policy.processor(), drawn.episodes.iter().flat_map(|e| e.images.values()))?;
+    let images = drawn.images(&model.policy)?;
     let readings = readings(model, drawn, stage.facts)?;
     let groups = groups(&readings);
     let rewards: Vec<Option<f64>> = responses(drawn).map(|e| e.total_score().map(f64::from)).collect();
@@ -199,12 +167,7 @@ fn update(
             let scores = at_ends(scored, micro)?;
             let batch = ScoredPairs { scores: &scores, rewards };
             let loss = reward_model_loss(&batch, &stage.reward_model, pairs)?;
-            sums.loss += loss.value;
-            for (name, mean) in loss.metrics {
-                let all = sums.metrics.entry(name).or_default();
-                all.sum += mean.sum;
-                all.count += mean.count;
-            }
+            sums.add(loss.value, loss.metrics);
             let d_logprobs = vec![0.0; scores.len()];
             Ok::<_, TrainError>(Upstream { d_logprobs, d_values: loss.d_score, ..Upstream::default() })
         })?;
@@ -223,8 +186,7 @@ fn hold_out(
         return Ok(Vec::new());
     }
     let drawn = draw(model, policy, stage, run, None)?;
-    let mut images = ImageStore::default();
-    images.add(model.policy.processor(), drawn.episodes.iter().flat_map(|e| e.images.values()))?;
+    let images = drawn.images(&model.policy)?;
     let readings = readings(model, &drawn, stage.facts)?;
     let groups = groups(&readings);
     let scores = scores(&model.policy, &groups, &images, stage.optim.micro_batch_tokens, run.interrupt)?;

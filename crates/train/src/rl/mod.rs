@@ -34,7 +34,7 @@ use crate::judges::Snapshot;
 use crate::optim::adamw;
 use crate::recipe::{EnvChoice, ReferencePolicy, RlStage, RolloutSettings};
 use crate::restart::restart_metrics;
-use crate::run_dir::Metrics;
+use crate::run_dir::{Metrics, put};
 use crate::source::curriculum_metrics;
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
 
@@ -179,12 +179,7 @@ pub fn run_rl(
         let mut line = Metrics::new();
         line.insert("step".into(), Value::from(step));
         line.insert("stage".into(), Value::from(stage.name.as_str()));
-        let mut put = |key: &str, value: f64| {
-            // JSON has no NaN; a metric without a value is absent.
-            if value.is_finite() {
-                line.insert(key.to_string(), Value::from(value));
-            }
-        };
+        let mut put = |key: &str, value: f64| put(&mut line, key, value);
         let seconds = begin.elapsed().as_secs_f64();
         let own: Vec<&Episode> =
             episodes.chunks(stage.rollout.group_size).flat_map(|g| &g[..stage.sampled()]).collect();

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use eyas_model::{Policy, Vlm};
 use eyas_train::checkpoint::Progress as Position;
-use eyas_train::{RunDir, StageState, configure};
+use eyas_train::{RunDir, StageState};
 
 use super::begin::{at_start, first_model};
 use super::session::Session;
@@ -27,15 +27,13 @@ impl Session<'_> {
         let (restored, state, mut position) = match found {
             Some((checkpoint, position)) => {
                 let state = eyas_train::checkpoint::state_of_stage(&checkpoint)?;
-                (eyas_train::checkpoint::restore(&checkpoint)?, state, position)
+                (eyas_train::checkpoint::restore(&checkpoint, &self.recipe.model)?, state, position)
             }
             None => ((first_model(self.recipe)?, None), StageState::default(), at_start(&self.graph)),
         };
         self.state = state;
         self.moved = false;
         (*model, *reference) = restored;
-        configure(&mut model.policy, self.recipe)?;
-        reference.as_mut().map_or(Ok(()), |reference| configure(reference, self.recipe))?;
         let from = self.position.done;
         eprintln!(
             "warning: {skips} updates in a row were skipped; going back from step {from} to step {}, and on with \

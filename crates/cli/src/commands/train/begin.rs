@@ -9,9 +9,7 @@ use eyas_model::Vlm;
 use eyas_store::RunLock;
 use eyas_train::checkpoint::Progress as Position;
 use eyas_train::recipe::{ModelSource, Recipe};
-use eyas_train::{
-    GuardState, Judges, RewardModels, RunDir, StageState, check_prompts, configure, open_model,
-};
+use eyas_train::{GuardState, Judges, RewardModels, RunDir, StageState, check_prompts, open_model};
 
 use super::super::open::named;
 use super::Job;
@@ -33,13 +31,8 @@ pub(crate) fn train(job: &Job) -> anyhow::Result<Option<Summary>> {
         return Ok(None);
     }
     let begun = Instant::now();
-    let (mut model, mut reference) = match found.checkpoint.as_ref().map(eyas_train::checkpoint::restore) {
-        Some(restored) => {
-            let (mut model, mut reference) = restored?;
-            configure(&mut model.policy, recipe)?;
-            reference.as_mut().map_or(Ok(()), |reference| configure(reference, recipe))?;
-            (model, reference)
-        }
+    let (mut model, mut reference) = match &found.checkpoint {
+        Some(checkpoint) => eyas_train::checkpoint::restore(checkpoint, &recipe.model)?,
         None => {
             let model = first_model(recipe)?;
             check_prompts(&model, recipe)?;
