@@ -168,3 +168,31 @@ fn episodes_that_need_the_picture_count_more() {
     let shown = done(&dir, &["inspect", "on", "--step", "0", "--episode", "0"]).out;
     assert!(shown.contains("Advantages depended on the weights"), "{shown}");
 }
+
+#[test]
+fn critics_of_utterances_learn_from_replay_also_after_a_break() {
+    let dir = folder("stages-critic");
+    let recipe = trained(
+        "kind = \"rl\"\nsteps = 3\nenv = [{ id = \"frozen-lake\" }]\n\
+         reward = [{ name = \"game\" }, { name = \"format\" }]\n\
+         critic = { hidden = 8, updates = 4, batch = 16, replay = 30, warmup_steps = 1 }\n\
+         [stage.rollout]\ngroups = 3\ngroup_size = 4\nmax_tokens = 96\nmax_context = 900\n\
+         [stage.optim]\nlr = 1e-4\n[checkpoint]\nevery = 1\n",
+    );
+    let lines = run(&dir, "whole", &recipe);
+    assert_eq!(numbers(&lines, "updates"), [0.0, 1.0, 1.0], "the critics begin");
+    let kept = numbers(&lines, "critic/replay");
+    assert!(kept[0] >= 12.0 && kept[2] == 30.0, "at least one a step and episode, at most 30: {kept:?}");
+    assert!(numbers(&lines, "critic/q_error").iter().all(|error| *error > 0.0), "{lines:?}");
+
+    fs::write(dir.join("short.toml"), format!("max_steps = 2\n{recipe}")).unwrap();
+    done(&dir, &["train", "short.toml", "--run", "cut"]);
+    fs::remove_file(dir.join("cut/summary.json")).unwrap();
+    fs::copy(dir.join("whole.toml"), dir.join("cut/recipe.toml")).unwrap();
+    done(&dir, &["train", "--resume", "cut"]);
+    assert_eq!(metrics(&dir.join("cut")), lines);
+
+    fs::write(dir.join("two.toml"), recipe.replace("critic = {", "value = {}\ncritic = {")).unwrap();
+    let ran = eyas(&dir, &["train", "two.toml"]);
+    assert!(ran.code == 1 && ran.err.contains("advantages come from [stage.value] or from"), "{ran:?}");
+}

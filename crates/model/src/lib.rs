@@ -17,8 +17,8 @@ mod vlm;
 pub use device::DeviceKind;
 pub use ops::Precision;
 pub use policy::{
-    AdamW, Decoder, Features, Feed, ImageStore, Origin, PassSeconds, Policy, PolicyError, PolicyState,
-    Sampled, Sampling, ScoreOptions, Scored, SequenceId, StateError, Targets, Update, Upstream,
+    AdamW, Decoder, Features, Feed, ImageStore, Mlp, Origin, PassSeconds, Policy, PolicyError, PolicyState,
+    Sampled, Sampling, ScoreOptions, Scored, SequenceId, StateError, States, Targets, Update, Upstream,
     packed_tokens, sample,
 };
 pub use processor::Corruption;

@@ -180,6 +180,11 @@ impl RewardSpec {
         self.turns
     }
 
+    /// The same with another weight.
+    pub fn with_weight(self, weight: f32) -> Self {
+        Self { weight, ..self }
+    }
+
     /// The same under another name in reports.
     pub fn with_label(self, label: impl Into<String>) -> Self {
         Self { label: Some(label.into()), ..self }

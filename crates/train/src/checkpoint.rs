@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fresh::configure;
 use crate::recipe::ModelSettings;
+use crate::rl::{Critic, CriticError};
 use crate::{GuardState, Metrics, StageState};
 
 const STATE: &str = "state.safetensors";
@@ -20,6 +21,7 @@ const MODEL: &str = "model";
 const REFERENCE: &str = "reference/";
 const UPDATES: &str = "updates";
 const STAGE: &str = "stage.json";
+const CRITIC: &str = "critic.safetensors";
 
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +65,9 @@ pub enum CheckpointError {
     /// What the stage remembers cannot be read.
     #[error("{STAGE}: {0}")]
     Stage(serde_json::Error),
+    /// The critic of the stage cannot be read.
+    #[error("{CRITIC}: {0}")]
+    Critic(#[from] CriticError),
 }
 
 /// A copy of everything that has to be kept, to be saved while training goes on.
@@ -96,6 +101,9 @@ pub fn snapshot(
     if *state_of_stage != StageState::default() {
         parts.push(Part::bytes(STAGE, serde_json::to_vec(state_of_stage).map_err(CheckpointError::Stage)?));
     }
+    if let Some(critic) = &state_of_stage.critic {
+        parts.push(critic.arrays()?.into_part(CRITIC));
+    }
     Ok(Snapshot { step: progress.done, meta: serde_json::to_value(progress)?, parts })
 }
 
@@ -112,10 +120,15 @@ pub fn progress_of(checkpoint: &Checkpoint) -> Result<Progress, CheckpointError>
 /// # Errors
 /// [`CheckpointError`].
 pub fn state_of_stage(checkpoint: &Checkpoint) -> Result<StageState, CheckpointError> {
-    if !checkpoint.manifest.files.iter().any(|file| file.path == STAGE) {
-        return Ok(StageState::default());
+    let has = |name: &str| checkpoint.manifest.files.iter().any(|file| file.path == name);
+    let mut state = match has(STAGE) {
+        false => StageState::default(),
+        true => serde_json::from_slice(&checkpoint.bytes(STAGE)?).map_err(CheckpointError::Stage)?,
+    };
+    if has(CRITIC) {
+        state.critic = Some(Critic::restore(Arrays::read(&checkpoint.bytes(CRITIC)?)?)?);
     }
-    serde_json::from_slice(&checkpoint.bytes(STAGE)?).map_err(CheckpointError::Stage)
+    Ok(state)
 }
 
 /// The model of a checkpoint, with its exact weights and its optimizer, and the policy that it was compared

@@ -38,7 +38,7 @@ pub use mixture::{allot, starts};
 pub use optim::{MICRO_BATCH_TOKENS, adamw, micro_batches};
 pub use preference::run_preference;
 pub use reward_model::{RewardModelError, RewardModels, run_reward_model};
-pub use rl::{GroupAdvantages, advantages, run_rl};
+pub use rl::{Critic, CriticError, GroupAdvantages, advantages, run_rl};
 pub use run_dir::{Metrics, RunDir, RunDirError};
 pub use sft::{demonstrations, run_sft};
 pub use state::StageState;

@@ -8,6 +8,7 @@ use eyas_data::filter::SamplingState;
 use serde::{Deserialize, Serialize};
 
 use crate::restart::Restarts;
+use crate::rl::Critic;
 
 /// What a stage remembers from step to step, beside the weights: empty at its start, part of every checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,4 +28,7 @@ pub struct StageState {
     /// Coefficients that follow what is observed, by the place of their table in the recipe.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub controllers: BTreeMap<usize, Controller>,
+    /// Critics of utterances and what they are taught from: numbers, which are stored as arrays.
+    #[serde(skip)]
+    pub critic: Option<Critic>,
 }

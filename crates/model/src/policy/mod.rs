@@ -6,6 +6,7 @@
 mod decode;
 mod error;
 mod lanes;
+mod mlp;
 mod optimizer;
 mod pack;
 mod sample;
@@ -16,10 +17,11 @@ mod vision_cache;
 
 pub use decode::{Decoder, Feed, SequenceId};
 pub use error::PolicyError;
+pub use mlp::Mlp;
 pub use optimizer::{AdamW, Update};
 pub use pack::{Origin, Targets, packed_tokens};
 pub use sample::{Sampled, Sampling, sample};
-pub use score::{ScoreOptions, Scored, Upstream};
+pub use score::{ScoreOptions, Scored, States, Upstream};
 pub use state::{PolicyState, StateError};
 pub use vision_cache::Features;
 

@@ -38,7 +38,7 @@ pub struct Update {
 }
 
 /// Moments of every parameter, and the number of updates so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Moments {
     pub(super) step: i32,
     pub(super) first: Vec<Vec<f32>>,

@@ -20,6 +20,9 @@ pub enum Targets {
     /// sampled token, where a reward model reads its score. Log-prob and entropy of that row say nothing. A
     /// trajectory without a sampled token has none.
     End,
+    /// Of each turn that the policy wrote, the state before its first token and the state behind its last one,
+    /// each with that token as its origin: where critics of utterances read.
+    Turns,
 }
 
 /// Where a scored token came from.
@@ -114,13 +117,14 @@ pub(crate) fn pack(
             let last = trajectory.kinds().iter().rposition(|kind| kind.is_sampled());
             for token in 1..trajectory.len() {
                 let kind = trajectory.kinds()[token];
-                // The row whose state is asked: the one before the token, but for the end the token's own.
-                let row = match targets {
-                    Targets::Sampled => kind.is_sampled().then_some(token - 1),
-                    Targets::All => (kind != eyas_core::TokenKind::Image).then_some(token - 1),
-                    Targets::End => (last == Some(token)).then_some(token),
+                // The rows whose states are asked: the one before the token, at an end the token's own.
+                let (before, own) = match targets {
+                    Targets::Sampled => (kind.is_sampled(), false),
+                    Targets::All => (kind != eyas_core::TokenKind::Image, false),
+                    Targets::End => (false, last == Some(token)),
+                    Targets::Turns => turn_ends(trajectory, token),
                 };
-                if let Some(row) = row {
+                for row in [before.then_some(token - 1), own.then_some(token)].into_iter().flatten() {
                     packed.target_rows.push(row_of(row) as i64);
                     packed.targets.push(trajectory.ids()[token]);
                     packed.origins.push(Origin { group, member, token });
@@ -130,6 +134,15 @@ pub(crate) fn pack(
         packed.segments.families.push(family);
     }
     Ok(packed)
+}
+
+/// Whether a token is the first and whether it is the last one that was sampled in its turn.
+fn turn_ends(trajectory: &Trajectory, token: usize) -> (bool, bool) {
+    let (kinds, turns) = (trajectory.kinds(), trajectory.turns());
+    let same =
+        |other: usize| kinds.get(other).is_some_and(|kind| kind.is_sampled()) && turns[other] == turns[token];
+    let sampled = kinds[token].is_sampled();
+    (sampled && !same(token - 1), sampled && !same(token + 1))
 }
 
 /// Number of leading tokens that all members share and nobody sampled. A lone member is all prefix.
@@ -198,6 +211,17 @@ mod tests {
             packed.origins.iter().map(|o| (o.group, o.member, o.token)).collect::<Vec<_>>(),
             [(0, 0, 8), (0, 1, 9), (1, 0, 8)]
         );
+    }
+
+    #[test]
+    fn turns_are_read_before_and_behind() {
+        let mut a = trajectory(&[1, 2], 7, &[3, 4, 3]);
+        a.push_text(&[9], 1).unwrap();
+        a.push_sampled(&[6], &[TokenKind::Answer], &[-1.0], 1).unwrap();
+        let packed = pack(&[vec![&a]], Targets::Turns, &|_| Some((2, 2))).unwrap();
+        // 7 tokens of prompt, 3 4 3 in rows 7 to 9, 9 in row 10, 6 in row 11.
+        assert_eq!(packed.target_rows, [6, 9, 10, 11]);
+        assert_eq!(packed.origins.iter().map(|o| o.token).collect::<Vec<_>>(), [7, 9, 11, 11]);
     }
 
     #[test]

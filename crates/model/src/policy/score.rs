@@ -47,6 +47,17 @@ pub struct Scored {
     pub values: Vec<f32>,
 }
 
+/// States of the decoder, in the order (group, member, token).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct States {
+    /// Which token each belongs to.
+    pub origins: Vec<Origin>,
+    /// `[N, width]`, row-major.
+    pub rows: Vec<f32>,
+    /// Numbers in a state.
+    pub width: usize,
+}
+
 /// The derivative of a loss by each score.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Upstream {
@@ -198,14 +209,33 @@ impl Policy {
         if packed.is_empty() { Err(PolicyError::NothingToScore) } else { Ok(packed) }
     }
 
-    fn forward(
+    /// The decoder's states at the tokens that `targets` names. The members of a group share the work of their
+    /// common prompt.
+    ///
+    /// # Errors
+    /// As [`Policy::score`].
+    pub fn states(
         &self,
-        w: &Tensors,
-        packed: &Packed,
+        groups: &[Vec<&Trajectory>],
         images: &ImageStore,
-        options: &ScoreOptions,
-        forbidden: &Arc<[u32]>,
-    ) -> Result<Tensor<2>, PolicyError> {
+        targets: Targets,
+    ) -> Result<States, PolicyError> {
+        let parts = self.pack(groups, images, &ScoreOptions { targets, ..ScoreOptions::default() })?;
+        let run = |packed: Packed| -> Result<_, PolicyError> {
+            Ok((read(self.hidden(self.weights(), &packed, images)?), packed.origins))
+        };
+        let parts: Result<Vec<_>, PolicyError> = side_by_side(parts, run).into_iter().collect();
+        let mut states =
+            States { width: self.config.text.hidden_size, origins: Vec::new(), rows: Vec::new() };
+        for (rows, origins) in parts? {
+            states.rows.extend(rows);
+            states.origins.extend(origins);
+        }
+        Ok(states)
+    }
+
+    /// The last states of the decoder, normalised, at the rows of the targets: `[N, D]`.
+    fn hidden(&self, w: &Tensors, packed: &Packed, images: &ImageStore) -> Result<Tensor<2>, PolicyError> {
         let device = self.text.head_weight(w).device();
         let features = self.visual_tokens(w, packed, images, &device)?;
         let embedded = self.text.embed(w, &packed.ids, &packed.visual, features);
@@ -214,7 +244,18 @@ impl Policy {
         let heads = self.text.kv_heads();
         let hidden = self.text.forward(w, embedded, |_, qkv| attention(qkv, heads, &rope, &segments));
         let rows = TensorData::new(packed.target_rows.clone(), [packed.target_rows.len()]);
-        let hidden = hidden.select(0, Tensor::<1, Int>::from_data(rows, &device));
+        Ok(hidden.select(0, Tensor::<1, Int>::from_data(rows, &device)))
+    }
+
+    fn forward(
+        &self,
+        w: &Tensors,
+        packed: &Packed,
+        images: &ImageStore,
+        options: &ScoreOptions,
+        forbidden: &Arc<[u32]>,
+    ) -> Result<Tensor<2>, PolicyError> {
+        let hidden = self.hidden(w, packed, images)?;
         let head_options = HeadOptions {
             temperature: options.temperature,
             forbidden: forbidden.clone(),

@@ -20,6 +20,9 @@ use crate::source::curriculum;
 /// Most items of a curriculum: each is looked at in every step, and stands in every checkpoint.
 const MAX_ITEMS: usize = 1_000_000;
 
+/// The label of a reward that is to stay above a number.
+const CONSTRAINT: &str = "constraint";
+
 /// More groups are sampled than are trained on, so that a step does not run short of groups that teach
 /// something. `rollout.groups` is how many are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -192,7 +195,8 @@ pub struct ControlSettings {
     pub of: Controlled,
     /// How it changes.
     pub by: Control,
-    /// The metric that it follows. Default: `kl` for the weight of the KL penalty, else `entropy`.
+    /// The metric that it follows. Default: `kl` for the weight of the KL penalty, `rewards/constraint/mean`
+    /// for the weight of a constraint, else `entropy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<String>,
 }
@@ -203,6 +207,7 @@ impl ControlSettings {
         match (&self.watch, self.of) {
             (Some(metric), _) => metric,
             (None, Controlled::Kl) => "kl",
+            (None, Controlled::Constraint) => "rewards/constraint/mean",
             (None, _) => "entropy",
         }
     }
@@ -222,6 +227,10 @@ pub enum Controlled {
     Temperature,
     /// `clip_high` of the surrogate `ppo`.
     ClipHigh,
+    /// The weight of the reward with the label `constraint`. By a `dual` of `side = "below"` it rises while that
+    /// reward's mean is below the target: the multiplier of Safe RLHF (Dai et al., arXiv 2310.12773) with the
+    /// reward as minus the cost.
+    Constraint,
 }
 
 impl Controlled {
@@ -233,6 +242,7 @@ impl Controlled {
             Self::Perception => "perception",
             Self::Temperature => "temperature",
             Self::ClipHigh => "clip_high",
+            Self::Constraint => CONSTRAINT,
         }
     }
 }
@@ -262,12 +272,16 @@ impl RlStage {
 
     /// Gives a number that can change its value; false when the stage does not have it.
     fn set(&mut self, of: Controlled, value: f64) -> bool {
+        if of == Controlled::Constraint {
+            let reward = self.reward.iter_mut().find(|reward| reward.label() == CONSTRAINT);
+            return reward.map(|reward| *reward = reward.clone().with_weight(value as f32)).is_some();
+        }
         let terms = &mut self.loss.terms;
         let place = match (of, &mut self.loss.surrogate) {
             (Controlled::Kl, _) => Some(&mut self.loss.kl.coef),
             (Controlled::Temperature, _) => Some(&mut self.rollout.temperature),
             (Controlled::ClipHigh, Surrogate::Ppo(ppo)) => Some(&mut ppo.clip_high),
-            (Controlled::ClipHigh, _) => None,
+            (Controlled::ClipHigh | Controlled::Constraint, _) => None,
             (Controlled::Entropy, _) => terms.iter_mut().find_map(|term| match term {
                 Term::Entropy(entropy) => Some(&mut entropy.coef),
                 _ => None,

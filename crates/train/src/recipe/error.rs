@@ -253,9 +253,13 @@ pub enum Problem {
     },
     /// Values of episodes that the policy did not play.
     #[error(
-        "a value head judges the policy's own episodes; demonstrations have no place beside [stage.value]"
+        "values are those of the policy's own episodes; demonstrations have no place beside [stage.value] or \
+         [stage.critic]"
     )]
     ValuesOfOthers,
+    /// Advantages from two places.
+    #[error("advantages come from [stage.value] or from [stage.critic], not from both")]
+    TwoCritics,
     /// A reward for pairs that need none.
     #[error("demonstrated pairs are not judged; only pairs.source = \"policy\" has rewards")]
     JudgedPairs,

@@ -17,6 +17,7 @@
 //! by its `name`, `id` or `kind`.
 
 mod at;
+mod critic;
 mod draw;
 mod environment;
 mod error;
@@ -39,6 +40,7 @@ use std::path::Path;
 use eyas_core::Seed;
 use serde::Serialize;
 
+pub use critic::CriticSettings;
 pub use draw::{
     AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, RestartSettings,
     Useful, Worth,

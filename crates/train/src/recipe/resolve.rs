@@ -167,6 +167,7 @@ fn stage(
                 corruption: file.corruption.unwrap_or_default(),
                 off_policy: file.off_policy.unwrap_or_default(),
                 value: file.value,
+                critic: file.critic,
                 dynamic_sampling: file.dynamic_sampling,
                 curriculum: file.curriculum,
                 restart: file.restart,
@@ -273,6 +274,7 @@ fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -
         ("reference", file.reference.is_some()),
         ("off_policy", file.off_policy.is_some()),
         ("value", file.value.is_some()),
+        ("critic", file.critic.is_some()),
         ("dynamic_sampling", file.dynamic_sampling.is_some()),
         ("curriculum", file.curriculum.is_some()),
         ("restart", file.restart.is_some()),
@@ -391,9 +393,15 @@ fn check_objective(stage: &RlStage, at: &At<'_>) -> Result<(), RecipeError> {
             Credit::BiLevel(cfg) => cfg.check(),
         };
         checked.map_err(|error| at.at("value.credit").fail(error))?;
-        if stage.off_policy.demonstrations > 0 {
-            return Err(at.at("off_policy.demonstrations").fail(Problem::ValuesOfOthers));
+    }
+    if let Some(critic) = stage.critic {
+        critic.check(&at.at("critic"))?;
+        if stage.value.is_some() {
+            return Err(at.at("critic").fail(Problem::TwoCritics));
         }
+    }
+    if (stage.value.is_some() || stage.critic.is_some()) && stage.off_policy.demonstrations > 0 {
+        return Err(at.at("off_policy.demonstrations").fail(Problem::ValuesOfOthers));
     }
     let routed = stage.reward.iter().position(|reward| !reward.envs().is_empty());
     if let (Some(n), Estimator::Gdpo(_)) = (routed, stage.advantage.estimator) {

@@ -12,6 +12,7 @@ use eyas_model::Corruption;
 use eyas_reward::RewardSpec;
 use serde::{Deserialize, Serialize};
 
+use super::critic::CriticSettings;
 use super::draw::{
     AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, RestartSettings,
 };
@@ -236,6 +237,9 @@ pub struct RlStage {
     /// A value head whose values give the advantages; absent: `advantage` compares rewards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<ValueSettings>,
+    /// Critics of utterances, taught from replay, that give the advantages (ArCHer); absent: as `value` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub critic: Option<CriticSettings>,
     /// More groups are sampled than are trained on; absent: as many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dynamic_sampling: Option<DynamicSampling>,

@@ -15,8 +15,8 @@ pub type GroupAdvantages = Vec<Vec<f32>>;
 /// were not sampled, and for members without a score. A group that dynamic sampling has left out has none: it took
 /// no part when groups were compared.
 ///
-/// They follow from what an episode stores, so they are not stored themselves; but for a stage with a value head,
-/// or one that weighs episodes by their visual dependency, whose advantages depend on weights: `None`.
+/// They follow from what an episode stores, so they are not stored themselves; but for a stage with a value head
+/// or critics, or one that weighs episodes by their visual dependency, whose advantages depend on weights: `None`.
 ///
 /// # Errors
 /// [`TrainError`] when the score sheets of a group name different rewards.
@@ -24,7 +24,7 @@ pub fn advantages(
     groups: &[Group],
     stage: &RlStage,
 ) -> Result<Option<Vec<Option<GroupAdvantages>>>, TrainError> {
-    if stage.value.is_some() || stage.visual_dependency.is_some() {
+    if stage.value.is_some() || stage.critic.is_some() || stage.visual_dependency.is_some() {
         return Ok(None);
     }
     let chosen = chosen(stage, groups)?;

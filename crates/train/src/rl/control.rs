@@ -69,6 +69,42 @@ mod tests {
     }
 
     #[test]
+    fn a_constraint_that_is_broken_weighs_more() {
+        let recipe = r#"
+            [model]
+            preset = "tiny"
+            [[stage]]
+            kind = "rl"
+            steps = 9
+            env = [{ id = "counting" }]
+            reward = [{ name = "game" }, { name = "format", label = "constraint", weight = 7.0 }]
+            optim = { lr = 1e-3 }
+            [[stage.control]]
+            of = "constraint"
+            by = { kind = "dual", initial = 0.5, target = 0.75, rate = 2.0, form = "linear", side = "below" }
+        "#;
+        let parsed = Recipe::from_toml(recipe, "r.toml").unwrap();
+        let Stage::Rl(stage) = &parsed.stages[0] else { panic!("one stage") };
+        let mut state = StageState::default();
+        prepare(&mut state, stage, Seed::new(1)).unwrap();
+        let weights = |state: &StageState, step| -> Vec<f32> {
+            stage.at_step(step, state).reward.iter().map(eyas_reward::RewardSpec::weight).collect()
+        };
+        assert_eq!(weights(&state, 0), [1.0, 0.5]);
+        // 0.5 + 2 · (0.75 − 0.5), then 1 + 2 · (0.75 − 1).
+        for (seen, weight) in [(0.5, 1.0f32), (1.0, 0.5)] {
+            let mut line: Metrics =
+                [("rewards/constraint/mean".to_string(), Value::from(seen))].into_iter().collect();
+            adapt(&mut state, stage, 0, &mut line, 10).unwrap();
+            assert_eq!(weights(&state, 1), [1.0, weight]);
+            assert!(line.contains_key("control/constraint"), "{line:?}");
+        }
+        let unnamed = recipe.replace("label = \"constraint\", ", "");
+        let error = Recipe::from_toml(&unnamed, "r.toml").unwrap_err().to_string();
+        assert!(error.contains("there is no constraint to change in this stage"), "{error}");
+    }
+
+    #[test]
     fn a_step_trains_with_the_numbers_it_reports() {
         let recipe = r#"
             [model]

@@ -4,6 +4,7 @@ mod advantages;
 mod choose;
 mod collect;
 mod control;
+mod critic;
 mod dependency;
 mod likelihood;
 mod metrics;
@@ -11,12 +12,14 @@ mod resample;
 mod update;
 mod value;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 pub use advantages::{GroupAdvantages, advantages};
 use collect::{Collected, Play, collect};
 use control::{adapt, prepare};
+pub use critic::{Critic, CriticError};
 use eyas_core::{Episode, Group, Seed};
 use eyas_gym::ResponseStyle;
 use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
@@ -116,13 +119,25 @@ pub fn run_rl(
             temperature: rollout_config.sampling.temperature,
             forbidden: Arc::from(Agent::of(model).forbidden()),
         };
-        let Sorted { mut live, dead, invalid } = match &stage.value {
-            None => sort(&chosen, &stage.advantage, demonstrations)?,
-            Some(settings) => {
+        let mut critic_metrics = BTreeMap::new();
+        let Sorted { mut live, dead, invalid } = match (&stage.value, &stage.critic) {
+            (None, None) => sort(&chosen, &stage.advantage, demonstrations)?,
+            (Some(settings), _) => {
                 let valued = evaluate(&model.policy, &chosen, stage, settings, &images, &options)?;
                 sort_valued(&chosen, valued)
             }
+            (None, Some(settings)) => {
+                let seed = seed.split("critic", 0);
+                let (policy, critic) = (&model.policy, &mut next.critic);
+                let judged = critic::evaluate(policy, &chosen, stage, settings, critic, &images, seed)?;
+                critic_metrics = judged.metrics;
+                sort_valued(&chosen, judged.advantages.into_iter().map(|a| (a, Vec::new())).collect())
+            }
         };
+        if stage.critic.is_some_and(|critic| step < critic.warmup_steps) {
+            guard.note("no update: the critics are warming up".into());
+            live.clear();
+        }
         let drawn = match &stage.resample {
             Some(pad) => Some(resample(&mut live, pad, seed.split("resample", 0))?),
             None => None,
@@ -208,6 +223,10 @@ pub fn run_rl(
         }
         if let Some(curriculum) = &next.curriculum {
             curriculum_metrics(&mut put, curriculum, &items);
+        }
+        critic_metrics.iter().for_each(|(name, mean)| put(&format!("critic/{name}"), mean.value()));
+        if let Some(critic) = &next.critic {
+            put("critic/replay", critic.kept() as f64);
         }
         put("training/invalid_scores", invalid as f64);
         if asked.questions > 0 {

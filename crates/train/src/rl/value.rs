@@ -35,7 +35,7 @@ pub(super) fn evaluate(
     options: &ScoreOptions,
 ) -> Result<Vec<(TokenAdvantages, Vec<ValueTargets>)>, TrainError> {
     let mut values = values(policy, groups, stage, images, options)?;
-    let game = stage.reward.iter().find(|r| r.name() == "game").map_or(0.0, |r| f64::from(r.weight()));
+    let game = game_weight(stage);
     let mut rows = Vec::new();
     for (group, values) in groups.iter().zip(&mut values) {
         for (episode, values) in group.episodes.iter().zip(values.drain(..)) {
@@ -50,6 +50,11 @@ pub(super) fn evaluate(
     }
     let mut rows = rows.into_iter();
     Ok(groups.iter().map(|group| join(rows.by_ref().take(group.episodes.len()).collect())).collect())
+}
+
+/// The weight of the environment's own reward.
+pub(super) fn game_weight(stage: &RlStage) -> f64 {
+    stage.reward.iter().find(|r| r.name() == "game").map_or(0.0, |r| f64::from(r.weight()))
 }
 
 /// One episode.
@@ -98,7 +103,7 @@ impl Row {
 }
 
 /// The sampled tokens of each turn.
-fn turns(episode: &Episode, sampled: &[bool]) -> Vec<Range<usize>> {
+pub(super) fn turns(episode: &Episode, sampled: &[bool]) -> Vec<Range<usize>> {
     let of = episode.trajectory.turns();
     let mut turns: Vec<(u16, Range<usize>)> = Vec::new();
     for t in (0..sampled.len()).filter(|&t| sampled[t]) {
@@ -110,7 +115,8 @@ fn turns(episode: &Episode, sampled: &[bool]) -> Vec<Range<usize>> {
     turns.into_iter().map(|(_, range)| range).collect()
 }
 
-fn rewards(episode: &Episode, turns: &[Range<usize>], game: f64) -> Vec<f64> {
+/// What is paid at each token.
+pub(super) fn rewards(episode: &Episode, turns: &[Range<usize>], game: f64) -> Vec<f64> {
     let mut rewards = vec![0.0; episode.trajectory.len()];
     let mut paid = 0.0;
     for (range, turn) in turns.iter().zip(&episode.turns) {

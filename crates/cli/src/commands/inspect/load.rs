@@ -104,7 +104,7 @@ impl Stored {
                         }
                         about
                     }
-                    Ok(None) => "Advantages depended on the weights (a value head, or `visual_dependency`), and are not stored.".into(),
+                    Ok(None) => "Advantages depended on the weights (a value head, critics, or `visual_dependency`), and are not stored.".into(),
                     Err(error) => format!("No advantages: {error}."),
                 }
             }

@@ -22,7 +22,7 @@ use load::{Stored, tokenizer};
 ///
 /// --html writes a page on which every token tells its log-prob and its advantage, with pictures. Advantages are
 /// not stored; they are worked out again from the stored scores as the recipe says, over the groups that dynamic
-/// sampling chose; the others have none. Where a value head or `visual_dependency` had a part in them they
+/// sampling chose; the others have none. Where a value head, critics or `visual_dependency` had a part they
 /// depend on weights and are not shown.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
