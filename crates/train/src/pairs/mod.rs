@@ -1,32 +1,42 @@
-//! Pairs of responses to the same start, of which one is better: demonstrated, or the policy's own.
+//! Pairs of responses to the same start, of which one is better.
+
+mod blind;
+mod corrected;
+mod demonstrated;
+mod sampled;
+#[cfg(test)]
+mod tests;
+pub(crate) mod weigh;
 
 use std::collections::BTreeMap;
 
 use eyas_algo::Mean;
-use eyas_algo::loss::preference::{Pair, ScorePairs, best_and_worst};
-use eyas_core::{Episode, Group, Seed};
-use eyas_model::{ImageStore, Policy, Update};
-use eyas_reward::{Progress, RewardSpec};
-use eyas_rollout::{Agent, Demonstrated, Lesson, Pictures, Start, Teacher, demonstrate, rollout};
+use eyas_algo::loss::preference::Pair;
+use eyas_core::{Episode, Outcome, Seed};
+use eyas_model::{Corruption, ImageStore, Policy, Update, Vlm};
+use eyas_reward::RewardSpec;
+use eyas_rollout::{Agent, RolloutConfig, Teacher};
 use serde_json::Value;
 
-use crate::judges::{Scoring, Snapshot};
-use crate::mixture::starts;
+use crate::judges::Snapshot;
 use crate::recipe::{EnvChoice, PairSettings, PairSource, RolloutSettings};
 use crate::rl::rollout_config;
 use crate::run_dir::{Metrics, put};
 use crate::{Guard, StageRun, TrainError};
 
 /// Episodes, and which of them are preferred to which.
+#[derive(Default)]
 pub(crate) struct Drawn {
     pub(crate) episodes: Vec<Episode>,
-    /// (chosen, rejected), by position in `episodes`.
-    pub(crate) pairs: Vec<(usize, usize)>,
-    /// Starts that gave no pair, because no response was better than another.
+    /// Positions in `episodes`, and how much each pair counts.
+    pub(crate) pairs: Vec<Pair>,
+    /// Starts, or states where those are corrected, that gave no pair: no response was better than another.
     pub(crate) ties: usize,
     pub(crate) sampled_tokens: usize,
     /// What was lost because its environment failed, a sentence each.
     pub(crate) lost: Vec<String>,
+    /// What else there is to tell, by the name of the metric.
+    pub(crate) told: Vec<(&'static str, f64)>,
 }
 
 /// What a step on pairs has come to, over its micro-batches.
@@ -49,6 +59,22 @@ impl Sums {
 }
 
 impl Drawn {
+    /// Adds a pair of two episodes of its own.
+    fn add_pair(&mut self, chosen: Episode, rejected: Episode) {
+        let first = self.episodes.len();
+        self.episodes.extend([chosen, rejected]);
+        self.pairs.push(Pair::new(first, first + 1));
+    }
+
+    /// Adds the share of the policy's own `episodes` that reached their goal, where there is one with a result.
+    fn tell_success<'e>(&mut self, episodes: impl IntoIterator<Item = &'e Episode>) {
+        let played: Vec<&Episode> = episodes.into_iter().filter(|e| e.lost().is_none()).collect();
+        let reached = played.iter().filter(|e| e.outcome == Outcome::Success).count();
+        if !played.is_empty() {
+            self.told.push(("own/success", reached as f64 / played.len() as f64));
+        }
+    }
+
     /// Tells the guard what was lost.
     ///
     /// # Errors
@@ -72,6 +98,7 @@ impl Drawn {
         put("pairs", self.pairs.len() as f64);
         put("pairs/ties", self.ties as f64);
         put("sampled_tokens", self.sampled_tokens as f64);
+        self.told.iter().for_each(|(name, value)| put(name, *value));
         if let Some(applied) = applied {
             put("loss", sums.loss);
             put("grad_norm", applied.grad_norm);
@@ -100,129 +127,70 @@ pub(crate) struct PairDraw<'a> {
     pub(crate) rollout: &'a RolloutSettings,
     /// What pairs of the policy's own are judged by.
     pub(crate) reward: &'a [RewardSpec],
+    /// How pictures are spoilt for whoever plays blindly.
+    pub(crate) corruption: Corruption,
     /// Steps of the stage.
     pub(crate) steps: u64,
+    /// Most tokens that a reward model reads at once.
+    pub(crate) micro_batch_tokens: usize,
+}
+
+/// Who plays and who judges in a step.
+#[derive(Clone, Copy)]
+pub(crate) struct Cast<'a> {
+    /// Samples what is the policy's own.
+    pub(crate) agent: Agent<'a>,
+    /// What reward models have to fit.
+    pub(crate) model: &'a Vlm,
+    /// The policy where it judges.
+    pub(crate) judge: Option<Snapshot<'a>>,
 }
 
 impl PairDraw<'_> {
-    /// The pairs of a step, which has a stream and a number. `agent` samples those of the policy's own, `judge` is
-    /// the policy where it judges.
+    /// The pairs of a step, which has a stream and a number.
     ///
     /// # Errors
     /// [`TrainError`].
     pub(crate) fn draw(
         &self,
-        agent: Agent<'_>,
+        cast: &Cast<'_>,
         run: &StageRun<'_>,
         (seed, step): (Seed, u64),
-        judge: Option<Snapshot<'_>>,
     ) -> Result<Drawn, TrainError> {
         match self.pairs.source {
-            PairSource::Oracle => demonstrated(agent, self, run, seed),
-            PairSource::Policy => sampled(agent, self, run, (seed, step), judge),
+            PairSource::Oracle => demonstrated::draw(cast.agent, self, run, seed),
+            PairSource::Policy => sampled::draw(cast, self, run, (seed, step)),
+            PairSource::Blind => blind::draw(cast.agent, self, run, seed),
+            PairSource::Corrected => corrected::draw(cast.agent, self, run, seed),
+        }
+    }
+
+    /// How the policy plays.
+    fn config(&self, run: &StageRun<'_>) -> RolloutConfig {
+        let mut config = rollout_config(self.rollout, run.style);
+        config.env_limit = run.env_limit;
+        config
+    }
+
+    /// One who demonstrates, with that chance of a random action.
+    fn teacher(&self, run: &StageRun<'_>, noise: f64) -> Teacher {
+        Teacher {
+            noise,
+            style: run.style,
+            max_tokens: self.rollout.max_context,
+            thought_dropout: 0.0,
+            record_truth: false,
         }
     }
 }
 
-/// The oracle against a player of random legal actions, from the same starts. Pairs whose responses are the
-/// same are left out.
-fn demonstrated(
-    agent: Agent<'_>,
-    stage: &PairDraw<'_>,
-    run: &StageRun<'_>,
-    seed: Seed,
-) -> Result<Drawn, TrainError> {
-    let teacher = |noise| Teacher {
-        noise,
-        style: run.style,
-        max_tokens: stage.rollout.max_context,
-        thought_dropout: 0.0,
-        record_truth: false,
-    };
-    let starts = starts(stage.env, stage.pairs.count, seed, run.watch())?;
-    let mut lost: Vec<String> = starts.iter().flat_map(|(_, start)| start.failed.clone()).collect();
-    let lesson = |(place, (_, start)): (usize, &(usize, Start))| {
-        let rng = seed.split("teacher", place as u64).rng();
-        Lesson { start: start.clone(), moves: 0, rng }
-    };
-    let lessons = starts.iter().enumerate().map(lesson).collect();
-    let good: Vec<Demonstrated> = demonstrate(agent, lessons, &teacher(0.0), run.watch())?;
-    // The same random numbers go on.
-    let again = |((_, start), good): (&(usize, Start), &Demonstrated)| {
-        let rng = good.as_ref().ok()?.1.clone();
-        Some(Lesson { start: start.clone(), moves: 0, rng })
-    };
-    let lessons = starts.iter().zip(&good).filter_map(again).collect();
-    let mut bad = demonstrate(agent, lessons, &teacher(1.0), run.watch())?.into_iter();
-    let (mut episodes, mut ties) = (Vec::new(), 0);
-    for ((env, start), good) in starts.iter().zip(good) {
-        let both = good.and_then(|(good, _)| Ok((good, bad.next().transpose()?)));
-        match both {
-            Ok((good, Some((bad, _)))) => {
-                if good.trajectory.ids() != bad.trajectory.ids() {
-                    episodes.extend([good, bad]);
-                } else {
-                    ties += 1;
-                }
-            }
-            // There is a second lesson for each first one that was given.
-            Ok((_, None)) => {}
-            Err(why) => {
-                let (env, begun) = (&stage.env[*env].id, start.seed.value());
-                lost.push(format!("a pair of {env} is lost (start {begun}): it {why}"));
-            }
-        }
-    }
-    let pairs = (0..episodes.len() / 2).map(|i| (2 * i, 2 * i + 1)).collect();
-    Ok(Drawn { episodes, pairs, ties, sampled_tokens: 0, lost })
+/// Whether two players wrote the same, turn by turn.
+fn same_words(a: &Episode, b: &Episode) -> bool {
+    let words = |e: &Episode| e.turns.iter().map(|turn| turn.response.clone()).collect::<Vec<_>>();
+    words(a) == words(b)
 }
 
-/// The best of each group of the policy's own episodes against the worst.
-fn sampled(
-    agent: Agent<'_>,
-    stage: &PairDraw<'_>,
-    run: &StageRun<'_>,
-    (seed, step): (Seed, u64),
-    judge: Option<Snapshot<'_>>,
-) -> Result<Drawn, TrainError> {
-    let mut config = rollout_config(stage.rollout, run.style);
-    config.record_truth = stage.reward.iter().any(RewardSpec::reads_truth);
-    config.env_limit = run.env_limit;
-    let (places, begins): (Vec<usize>, Vec<_>) =
-        starts(stage.env, stage.rollout.groups, seed, run.watch())?.into_iter().unzip();
-    let lost = begins.iter().flat_map(|start: &Start| start.failed.clone()).collect();
-    let (mut groups, stats) = rollout(
-        agent,
-        &begins,
-        stage.rollout.group_size,
-        &config,
-        seed.split("sampling", 0),
-        &mut Pictures::default(),
-        run.interrupt,
-    )?;
-    let scoring = Scoring {
-        rewards: stage.reward,
-        envs: stage.env,
-        tags: run.style.tags(),
-        progress: Progress { step, steps: stage.steps },
-        judges: run.judges,
-        policy: judge,
-        interrupt: run.interrupt,
-    };
-    scoring.score(&mut groups, &places, &[])?;
-    let chosen = |group: &Group| {
-        let scores: Vec<Option<f64>> =
-            group.episodes.iter().map(|e| e.total_score().map(f64::from)).collect();
-        best_and_worst(&scores, &ScorePairs { min_difference: stage.pairs.margin })
-    };
-    let pairs: Vec<Option<Pair>> = groups.iter().map(chosen).collect();
-    let size = stage.rollout.group_size;
-    let ties = pairs.iter().filter(|pair| pair.is_none()).count();
-    let pairs = pairs
-        .into_iter()
-        .enumerate()
-        .filter_map(|(g, pair)| pair.map(|p| (g * size + p.chosen, g * size + p.rejected)))
-        .collect();
-    let episodes = groups.into_iter().flat_map(|g| g.episodes).collect();
-    Ok(Drawn { episodes, pairs, ties, sampled_tokens: stats.sampled_tokens, lost })
+/// What is said of a start whose pair is lost.
+fn lost_pair(env: &EnvChoice, begun: Seed, why: &str) -> String {
+    format!("a pair of {} is lost (start {}): it {why}", env.id, begun.value())
 }
