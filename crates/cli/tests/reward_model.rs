@@ -208,10 +208,11 @@ fn reward_models_that_are_not_there_are_refused() {
             format!("{}[[route]]\nfrom = \"taste\"\nto = \"rl\"\nwhen = {{ after_steps = 2 }}\n", three()),
         ),
         (
-            "asked while pairs are judged",
+            "asked of itself",
             three().replace(
                 "pairs = { count = 2 }",
-                "pairs = { source = \"policy\" }\nreward = [{ name = \"reward_model\" }]",
+                "pairs = { source = \"policy\" }\n\
+                 reward = [{ name = \"reward_model\", params = { model = \"stage:taste\" } }]",
             ),
         ),
     ] {

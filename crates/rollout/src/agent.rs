@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use eyas_core::{Image, ImageId, Trajectory};
+use eyas_core::{Image, ImageId, Seed, Trajectory};
 use eyas_gym::Frame;
 use eyas_model::hf::{ChatTemplate, Chunk, Part, Piece, Tokenizer};
-use eyas_model::{Features, Feed, ImageStore, Policy, Vlm};
+use eyas_model::{Corruption, Features, Feed, ImageStore, Policy, Vlm};
 
 use crate::RolloutError;
 
@@ -127,9 +127,15 @@ impl Encoded {
 pub struct Pictures {
     store: ImageStore,
     features: BTreeMap<ImageId, Features>,
+    spoilt: Option<(Corruption, Seed)>,
 }
 
 impl Pictures {
+    /// Pictures that whoever plays sees spoilt. Episodes and [`store`](Self::store) have them as they are.
+    pub fn spoilt(corruption: Corruption, seed: Seed) -> Self {
+        Self { spoilt: Some((corruption, seed)), ..Self::default() }
+    }
+
     /// The processed pictures.
     pub fn store(&self) -> &ImageStore {
         &self.store
@@ -151,8 +157,16 @@ impl Pictures {
     ) -> Result<(), RolloutError> {
         let fresh: Vec<&Image> =
             images.into_iter().filter(|i| !self.features.contains_key(&i.id())).collect();
-        self.store.add(policy.processor(), fresh.iter().copied())?;
-        self.features.extend(policy.encode(fresh.iter().map(|i| i.id()), &self.store)?);
+        let mut new = ImageStore::default();
+        new.add(policy.processor(), fresh.iter().copied())?;
+        let ids = fresh.iter().map(|i| i.id());
+        self.features.extend(match self.spoilt {
+            None => policy.encode(ids, &new)?,
+            Some((corruption, seed)) => {
+                policy.encode(ids, &new.corrupted(policy.processor(), corruption, seed))?
+            }
+        });
+        self.store.append(new);
         Ok(())
     }
 

@@ -217,11 +217,21 @@ fn push(agent: Agent<'_>, trajectory: &mut Trajectory, said: &Said, turn: u16) -
         0 => agent.opening(frames, observation)?,
         _ => agent.next_turn(frames, observation, true)?,
     };
+    prompt.push(agent.policy, trajectory, frames, turn)?;
+    push_response(agent, trajectory, text, turn)
+}
+
+/// Appends a response and its end, as if sampled with log-prob 0.
+pub(crate) fn push_response(
+    agent: Agent<'_>,
+    trajectory: &mut Trajectory,
+    text: &str,
+    turn: u16,
+) -> Result<(), RolloutError> {
     let ids = agent.tokenizer.encode_plain(text)?;
     let mut kinds = token_kinds(text, &agent.tokenizer.decode_spans(&ids)?.spans);
     kinds.push(TokenKind::Other);
     let end_of_turn = agent.tokenizer.special_tokens().im_end;
     let ids: Vec<u32> = ids.into_iter().chain([end_of_turn]).collect();
-    prompt.push(agent.policy, trajectory, frames, turn)?;
     Ok(trajectory.push_sampled(&ids, &kinds, &vec![0.0; ids.len()], turn)?)
 }

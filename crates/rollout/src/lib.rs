@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod correct;
 mod demo;
 mod engine;
 mod error;
@@ -16,6 +17,7 @@ mod start;
 mod watch;
 
 pub use agent::{Agent, Encoded, Pictures};
+pub use correct::{Correction, Played, correct};
 pub use demo::{Demonstrated, Lesson, Teacher, demonstrate};
 pub use engine::{RolloutConfig, RolloutSeconds, RolloutStats, rollout};
 pub use error::RolloutError;

@@ -151,10 +151,9 @@ impl Guard {
 
     /// Counts the episodes whose environment failed.
     pub(crate) fn see_lost<'a>(&mut self, episodes: impl IntoIterator<Item = &'a Episode>) {
-        for (e, why) in episodes.into_iter().filter_map(|e| e.lost().map(|why| (e, why))) {
+        for why in episodes.into_iter().filter_map(lost_episode) {
             self.lost += 1;
-            let (env, seed, turn) = (&e.env, e.seed.value(), e.turns.len());
-            self.notes.push(format!("an episode of {env} is lost (start {seed}, turn {turn}): it {why}"));
+            self.notes.push(why);
         }
     }
 
@@ -211,6 +210,13 @@ impl Guard {
         put("guard/lost", self.lost as f64);
         put("guard/rollbacks", self.state.rollbacks as f64);
     }
+}
+
+/// What is said of an episode whose environment failed.
+pub(crate) fn lost_episode(e: &Episode) -> Option<String> {
+    let why = e.lost()?;
+    let (env, seed, turn) = (&e.env, e.seed.value(), e.turns.len());
+    Some(format!("an episode of {env} is lost (start {seed}, turn {turn}): it {why}"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyas_algo::loss::preference::{Counts, Pair, PreferenceBatch, PreferenceLoss, preference_loss};
+use eyas_algo::loss::preference::{
+    Counts, Pair, PreferenceBatch, PreferenceError, PreferenceLoss, preference_loss,
+};
 use eyas_core::Trajectory;
 use eyas_model::{ImageStore, Policy, ScoreOptions, Scored, Upstream, Vlm};
 use eyas_rollout::Agent;
@@ -11,7 +13,8 @@ use serde_json::Value;
 
 use crate::judges::Snapshot;
 use crate::optim::{adamw, micro_batches};
-use crate::pairs::{Drawn, PairDraw, Seconds, Sums};
+use crate::pairs::weigh::{scale_betas, token_weights};
+use crate::pairs::{Cast, Drawn, PairDraw, Seconds, Sums};
 use crate::recipe::{PairSource, PreferenceStage};
 use crate::run_dir::{Metrics, put};
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
@@ -35,7 +38,9 @@ pub fn run_preference(
         pairs: &stage.pairs,
         rollout: &stage.rollout,
         reward: &stage.reward,
+        corruption: stage.corruption,
         steps: stage.steps,
+        micro_batch_tokens: stage.optim.micro_batch_tokens,
     };
     for step in run.from..stage.steps {
         let begin = Instant::now();
@@ -45,19 +50,25 @@ pub fn run_preference(
         let agent = Agent::of(model);
         let judge = reference.zip(name.as_deref());
         let judge = judge.map(|(policy, name)| Snapshot { agent: Agent { policy, ..agent }, name });
-        let drawn = draw.draw(agent, run, (seed, step), judge)?;
+        let mut drawn = draw.draw(&Cast { agent, model, judge }, run, (seed, step))?;
         drawn.show(guard)?;
+        if let Some((cfg, beta)) = stage.pair_weights.margin_beta.zip(stage.preference.least_beta()) {
+            scale_betas(&mut drawn, &cfg, beta);
+        }
+        let weights = token_weights(&mut drawn, stage.pair_weights.changed_tokens);
+        let weights = weights.map_err(PreferenceError::from)?;
         let draw_secs = begin.elapsed().as_secs_f64();
         let options = ScoreOptions {
             temperature: stage.rollout.temperature as f32,
-            forbidden: if stage.pairs.source == PairSource::Policy { forbidden } else { Arc::from([]) },
+            forbidden: if stage.pairs.source == PairSource::Oracle { Arc::from([]) } else { forbidden },
             ..ScoreOptions::default()
         };
         let settings = adamw(&stage.optim, stage.steps, step);
         let images = drawn.images(&model.policy)?;
         let corrupted =
             images.corrupted(model.policy.processor(), stage.corruption, seed.split("corruption", 0));
-        let views = Views { images: &images, corrupted: &corrupted, reference, options: &options };
+        let views =
+            Views { images: &images, corrupted: &corrupted, reference, options: &options, weights: &weights };
         let mut sums = Sums::default();
         let done = update(&mut model.policy, &drawn, stage, &views, run, &mut sums);
         let applied = match drawn.pairs.is_empty() {
@@ -92,6 +103,8 @@ struct Views<'a> {
     corrupted: &'a ImageStore,
     reference: Option<&'a Policy>,
     options: &'a ScoreOptions,
+    /// Of the tokens of each pair.
+    weights: &'a [(Vec<f32>, Vec<f32>)],
 }
 
 /// Accumulates the gradient of all pairs, and the loss and metrics in `sums`. The two responses of a pair share
@@ -104,18 +117,29 @@ fn update(
     run: &StageRun<'_>,
     sums: &mut Sums,
 ) -> Result<(), TrainError> {
-    let both = |(chosen, rejected): &(usize, usize)| {
-        vec![&drawn.episodes[*chosen].trajectory, &drawn.episodes[*rejected].trajectory]
+    let both = |pair: &Pair| {
+        vec![&drawn.episodes[pair.chosen].trajectory, &drawn.episodes[pair.rejected].trajectory]
     };
     let groups: Vec<Vec<&Trajectory>> = drawn.pairs.iter().map(both).collect();
-    let chosen_tokens = groups.iter().map(|g| g[0].sampled_len()).sum::<usize>() as f64;
+    let of_chosen = views.weights.iter().flat_map(|(chosen, _)| chosen);
+    let chosen_tokens = of_chosen.map(|weight| f64::from(*weight)).sum::<f64>();
     let counts = Counts { pairs: groups.len() as f64, chosen_tokens, labels: 2.0 * groups.len() as f64 };
     let pictured = stage.preference.terms.iter().any(|t| t.loss.reads_pictures());
+    let mut first = 0;
     for micro in micro_batches(&groups, stage.optim.micro_batch_tokens) {
         if run.interrupt.is_raised() {
             return Err(TrainError::Interrupted);
         }
-        let Views { images, corrupted, reference, options } = *views;
+        let Views { images, corrupted, reference, options, weights } = *views;
+        let own = first..first + micro.len();
+        first = own.end;
+        let weight: Vec<f32> = weights[own.clone()]
+            .iter()
+            .flat_map(|(chosen, rejected)| chosen.iter().chain(rejected))
+            .copied()
+            .collect();
+        let place = |(i, pair): (usize, &Pair)| Pair { chosen: 2 * i, rejected: 2 * i + 1, ..*pair };
+        let pairs: Vec<Pair> = drawn.pairs[own].iter().enumerate().map(place).collect();
         let score = |policy: &Policy, images: &ImageStore| -> Result<Vec<f32>, TrainError> {
             Ok(policy.score(micro, images, options)?.logprobs)
         };
@@ -128,11 +152,10 @@ fn update(
         let mut by_masked = Vec::new();
         policy.accumulate(micro, images, options, |scored| {
             let offsets = offsets(scored);
-            let pairs: Vec<Pair> = (0..micro.len()).map(|i| Pair::new(2 * i, 2 * i + 1)).collect();
             let labels: Vec<Option<bool>> = (0..2 * micro.len()).map(|i| Some(i % 2 == 0)).collect();
             let batch = PreferenceBatch {
                 logprob: &scored.logprobs,
-                weight: &vec![1.0; scored.logprobs.len()],
+                weight: &weight,
                 offsets: &offsets,
                 reference: of_reference.as_deref(),
                 masked: masked.as_deref(),

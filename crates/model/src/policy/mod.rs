@@ -290,15 +290,21 @@ impl ImageStore {
         Ok(())
     }
 
-    /// The same images, spoilt; each has a stream of its own in `seed`.
+    /// The same images, spoilt; each has a stream of its own in `seed`, whatever images there are beside it.
     pub fn corrupted(&self, processor: &ImageProcessor, corruption: Corruption, seed: Seed) -> Self {
         use rayon::prelude::*;
-        let spoil = |(n, (id, patches)): (usize, (&ImageId, &Arc<Patches>))| {
-            (*id, Arc::new(processor.corrupt(patches, corruption, seed.split("image", n as u64))))
+        let spoil = |(id, patches): (&ImageId, &Arc<Patches>)| {
+            (*id, Arc::new(processor.corrupt(patches, corruption, seed.split("image", id.stream()))))
         };
         let images: Vec<(&ImageId, &Arc<Patches>)> = self.patches.iter().collect();
-        let patches = images.into_par_iter().enumerate().map(spoil).collect();
+        let patches = images.into_par_iter().map(spoil).collect();
         Self { patches, spoilt: true }
+    }
+
+    /// Takes in the images of another store.
+    pub fn append(&mut self, other: Self) {
+        self.patches.extend(other.patches);
+        self.spoilt |= other.spoilt;
     }
 
     /// Adds patches that were made elsewhere.

@@ -48,6 +48,11 @@ impl Corruption {
             _ => Ok(()),
         }
     }
+
+    /// Whether anything of a picture is changed.
+    pub fn spoils(&self) -> bool {
+        !matches!(*self, Self::Patches { share: 0.0 } | Self::Noise { std: 0.0 })
+    }
 }
 
 impl ImageProcessor {

@@ -206,12 +206,32 @@ pub enum Problem {
         /// The stages before it that train one.
         known: Vec<String>,
     },
-    /// A reward model is asked where nobody supplies what it says.
-    #[error("asks a reward model, which only stages of kind \"rl\" can")]
-    ScoredElsewhere,
     /// A loss reads what demonstrated pairs do not have.
     #[error("reads the rewards of a pair, and demonstrated ones have none; set pairs.source = \"policy\"")]
     UnrewardedPairs,
+    /// States are drawn where no episode is corrected.
+    #[error("only pairs.source = \"corrected\" draws states of an episode; leave it out")]
+    NoStates,
+    /// A choice among the members of a group where there are no groups.
+    #[error("compares the members of a group, and only pairs.source = \"policy\" plays groups")]
+    NoGroups,
+    /// A margin beside another rule of what is right.
+    #[error("hard samples are right from select.right on and wrong below; leave the margin out")]
+    RightByMargin,
+    /// Weights of pairs that the loss does not read.
+    #[error("weighs pairs, but the loss of this stage has none or a term that counts all pairs alike")]
+    UnweighedPairs,
+    /// A `beta` is to be scaled that is not there.
+    #[error("scales the beta of each pair, and no term of the loss has one")]
+    NoBeta,
+    /// Blind play with whole pictures.
+    #[error(
+        "leaves pictures as they are, so nobody plays blindly; spoil something, or use another pairs.source"
+    )]
+    NothingSpoilt,
+    /// Blind play where no pictures are spoilt.
+    #[error("only stages of kind \"preference\" spoil pictures; use another source")]
+    BlindRewards,
     /// A stage that has to be run to its end.
     #[error("leaves stage {0:?} before its last step, and so before there is a reward model")]
     NoWayOut(String),
@@ -261,7 +281,7 @@ pub enum Problem {
     #[error("advantages come from [stage.value] or from [stage.critic], not from both")]
     TwoCritics,
     /// A reward for pairs that need none.
-    #[error("demonstrated pairs are not judged; only pairs.source = \"policy\" has rewards")]
+    #[error("pairs of this source are not judged; only pairs.source = \"policy\" has rewards")]
     JudgedPairs,
     /// No room for a prompt.
     #[error("responses of {max_tokens} tokens leave no room for a prompt in a context of {max_context}")]

@@ -22,8 +22,8 @@ use toml::Value;
 use super::judge::JudgeFile;
 use super::{
     AttemptSettings, AugmentSettings, ComputeDtype, ControlSettings, CriticSettings, CurriculumSettings,
-    DeviceName, DynamicSampling, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset,
-    ReferencePolicy, RestartSettings, Route, SaveDtype, StageKind, ValueSettings,
+    DeviceName, DynamicSampling, GuardSettings, KlWeight, OffPolicy, PairSettings, PairWeights, Paper,
+    Preset, ReferencePolicy, RestartSettings, Route, SaveDtype, StageKind, ValueSettings,
 };
 
 #[derive(Default, Deserialize)]
@@ -76,6 +76,7 @@ pub(super) struct StageFile {
     pub(super) loss: Option<PolicyConfig>,
     pub(super) pairs: Option<PairSettings>,
     pub(super) preference: Option<PreferenceConfig>,
+    pub(super) pair_weights: Option<PairWeights>,
     pub(super) reward_model: Option<RewardModelLoss>,
     pub(super) held_out: Option<usize>,
     pub(super) facts: Option<bool>,

@@ -25,6 +25,7 @@ mod file;
 mod judge;
 mod layer;
 mod list;
+mod pairs;
 mod place;
 mod read;
 mod resolve;
@@ -49,6 +50,7 @@ pub use error::{Problem, RecipeError};
 pub use judge::{JudgeKind, JudgeSettings};
 pub use layer::MAX_RECIPE;
 pub use list::{RecipeInfo, StageInfo, list_recipes};
+pub use pairs::{PairSelect, PairSettings, PairSource, PairWeights};
 pub use place::Place;
 pub use route::Route;
 pub use settings::{
@@ -56,9 +58,8 @@ pub use settings::{
     ModelSource, Paper, Preset, PromptSettings, SaveDtype,
 };
 pub use stage::{
-    AttemptSettings, Credit, KlWeight, OffPolicy, OptimSettings, PairSettings, PairSource, PreferenceStage,
-    ReferencePolicy, RewardModelStage, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
-    ValueSettings,
+    AttemptSettings, Credit, KlWeight, OffPolicy, OptimSettings, PreferenceStage, ReferencePolicy,
+    RewardModelStage, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings, ValueSettings,
 };
 
 /// A complete, checked recipe.

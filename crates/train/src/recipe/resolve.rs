@@ -3,21 +3,20 @@
 use eyas_algo::Estimator;
 use eyas_algo::loss::supervised::weight::KindWeights;
 use eyas_gym::ResponseStyle;
-use eyas_reward::RewardSpec;
 
 use super::at::At;
 use super::draw::check_draw;
 use super::environment::environments;
-use super::file::{EvalFile, ModelFile, OptimFile, RewardFile, RolloutFile, StageFile, TeacherFile};
+use super::file::{EvalFile, ModelFile, OptimFile, RolloutFile, StageFile, TeacherFile};
 use super::layer::Layer;
+use super::pairs::{check_preference, check_reward_model, pair_rewards, pairs};
 use super::read::read;
 use super::reward::{check_judges, check_reward_models, rewards};
 use super::route::check_routes;
 use super::{
-    CheckpointSettings, Credit, EnvChoice, EvalSettings, GuardSettings, JudgeSettings, ModelSettings,
-    ModelSource, OptimSettings, PairSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe,
-    RecipeError, ReferencePolicy, RewardModelStage, RlStage, RolloutSettings, SftStage, Stage, StageKind,
-    TeacherSettings,
+    CheckpointSettings, Credit, EvalSettings, GuardSettings, JudgeSettings, ModelSettings, ModelSource,
+    OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError,
+    ReferencePolicy, RewardModelStage, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
 };
 use crate::MICRO_BATCH_TOKENS;
 
@@ -104,9 +103,7 @@ fn stages(
     for (index, file) in files.into_iter().enumerate() {
         let at = at.at(index);
         let stage = stage(file, style, judges, &at)?;
-        if let Stage::Rl(rl) = &stage {
-            check_reward_models(&rl.reward, &stages, &at.at("reward"))?;
-        }
+        check_reward_models(stage.rewards(), &stages, &at.at("reward"))?;
         if stages.iter().any(|s| s.name() == stage.name()) {
             return Err(at.fail(Problem::DuplicateStage(stage.name().into())));
         }
@@ -192,19 +189,29 @@ fn stage(
             preference.check().map_err(|error| at.at("preference").fail(error))?;
             let corruption = file.corruption.unwrap_or_default();
             corruption.check().map_err(|error| at.at("corruption").fail(Problem::Type(error)))?;
-            let reward = pair_rewards(&pairs, file.reward, style, &env, judges, &at.at("reward"))?;
-            let rollout = rollout(file.rollout.unwrap_or_default(), &at.at("rollout"))?;
-            let stage =
-                PreferenceStage { name, steps, pairs, rollout, reward, preference, corruption, env, optim };
-            Stage::Preference(stage)
+            let pair_weights = file.pair_weights.unwrap_or_default();
+            check_preference(&pairs, &pair_weights, &preference, corruption, at)?;
+            Stage::Preference(PreferenceStage {
+                name,
+                steps,
+                reward: pair_rewards(&pairs, file.reward, style, &env, judges, &at.at("reward"))?,
+                pairs,
+                rollout: rollout(file.rollout.unwrap_or_default(), &at.at("rollout"))?,
+                preference,
+                pair_weights,
+                corruption,
+                env,
+                optim,
+            })
         }
         StageKind::RewardModel => {
             let pairs = pairs(file.pairs, at)?;
             let loss = file.reward_model.unwrap_or_default();
             loss.check().map_err(|error| at.at("reward_model").fail(error))?;
-            if loss.reads_rewards() && pairs.source == PairSource::Oracle {
+            if loss.reads_rewards() && pairs.source != PairSource::Policy {
                 return Err(at.at("reward_model").fail(Problem::UnrewardedPairs));
             }
+            check_reward_model(&pairs, at)?;
             Stage::RewardModel(RewardModelStage {
                 name,
                 steps,
@@ -219,43 +226,6 @@ fn stage(
             })
         }
     })
-}
-
-fn pairs(file: Option<PairSettings>, at: &At<'_>) -> Result<PairSettings, RecipeError> {
-    let pairs = file.unwrap_or_default();
-    at.at("pairs.count").count(pairs.count)?;
-    at.at("pairs.margin").zero_or_more(pairs.margin)?;
-    Ok(pairs)
-}
-
-/// The rewards that pairs of the policy's own are judged by.
-fn pair_rewards(
-    pairs: &PairSettings,
-    files: Option<Vec<RewardFile>>,
-    style: ResponseStyle,
-    env: &[EnvChoice],
-    judges: &[JudgeSettings],
-    at: &At<'_>,
-) -> Result<Vec<RewardSpec>, RecipeError> {
-    match pairs.source {
-        PairSource::Policy => {
-            let reward = rewards(files.unwrap_or_default(), style, env, at)?;
-            check_judges(&reward, judges, false, at)?;
-            // Neither the reference is asked for likelihoods here, nor anybody for scores.
-            if let Some(n) = reward.iter().position(|r| r.reads_field("answer_logprob")) {
-                return Err(at.at(n).fail(Problem::Unsupplied { field: "answer_logprob".into() }));
-            }
-            if let Some(n) = reward.iter().position(|r| r.reads_field("reward_model")) {
-                return Err(at.at(n).fail(Problem::ScoredElsewhere));
-            }
-            Ok(reward)
-        }
-        // A resolved recipe writes out that there are none.
-        PairSource::Oracle if files.is_some_and(|rewards| !rewards.is_empty()) => {
-            Err(at.fail(Problem::JudgedPairs))
-        }
-        PairSource::Oracle => Ok(Vec::new()),
-    }
 }
 
 /// A stage's name is used as a folder name and as a segment of dotted paths.
@@ -297,7 +267,8 @@ fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -
         ("token_weights", file.token_weights.is_some()),
     ];
     let of_pairs: &[(&str, bool)] = &[("pairs", file.pairs.is_some())];
-    let of_preference: &[(&str, bool)] = &[("preference", file.preference.is_some())];
+    let of_preference: &[(&str, bool)] =
+        &[("preference", file.preference.is_some()), ("pair_weights", file.pair_weights.is_some())];
     let of_reward_model: &[(&str, bool)] = &[
         ("reward_model", file.reward_model.is_some()),
         ("facts", file.facts.is_some()),

@@ -16,7 +16,7 @@ use super::critic::CriticSettings;
 use super::draw::{
     AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, RestartSettings,
 };
-use super::{EnvChoice, JudgeKind, JudgeSettings};
+use super::{EnvChoice, JudgeKind, JudgeSettings, PairSettings, PairSource, PairWeights};
 
 /// One stage of the training.
 #[expect(clippy::large_enum_variant, reason = "a recipe has a handful of them")]
@@ -111,16 +111,26 @@ impl Stage {
     }
 
     /// Episodes that are compared with each other, side by side in what a step stores: the members of a group,
-    /// or the two of a demonstrated pair. A demonstration stands alone. `step` is counted within the stage.
+    /// or the two of a pair that no group is played for. A demonstration stands alone. `step` is counted within the stage.
     pub fn group_size(&self, step: u64) -> usize {
         match self {
             Self::Sft(_) => 1,
             Self::Rl(stage) => stage.group_size(step),
             Self::Preference(PreferenceStage { pairs, rollout, .. })
             | Self::RewardModel(RewardModelStage { pairs, rollout, .. }) => match pairs.source {
-                PairSource::Oracle => 2,
                 PairSource::Policy => rollout.group_size,
+                PairSource::Oracle | PairSource::Blind | PairSource::Corrected => 2,
             },
+        }
+    }
+
+    /// What its episodes are judged by; empty where none are.
+    pub fn rewards(&self) -> &[RewardSpec] {
+        match self {
+            Self::Sft(_) => &[],
+            Self::Rl(stage) => &stage.reward,
+            Self::Preference(stage) => &stage.reward,
+            Self::RewardModel(stage) => &stage.reward,
         }
     }
 
@@ -294,13 +304,15 @@ pub struct PreferenceStage {
     pub steps: u64,
     /// Where the pairs come from.
     pub pairs: PairSettings,
-    /// How responses are sampled, for pairs of the policy's own.
+    /// How the policy's responses are sampled, where some are its own.
     pub rollout: RolloutSettings,
     /// The rewards that pairs of the policy's own are judged by; none otherwise.
     pub reward: Vec<RewardSpec>,
     /// The loss. Default: DPO.
     pub preference: PreferenceConfig,
-    /// How pictures are spoilt, for losses that prefer the right picture.
+    /// How much the tokens of a pair count, and how sharply it is judged.
+    pub pair_weights: PairWeights,
+    /// How pictures are spoilt, for losses that prefer the right picture and for the source `blind`.
     pub corruption: Corruption,
     /// The environments.
     pub env: Vec<EnvChoice>,
@@ -319,7 +331,7 @@ pub struct RewardModelStage {
     pub steps: u64,
     /// Where the pairs come from.
     pub pairs: PairSettings,
-    /// How responses are sampled, for pairs of the policy's own.
+    /// How the policy's responses are sampled, where some are its own.
     pub rollout: RolloutSettings,
     /// The rewards that pairs of the policy's own are judged by; none otherwise.
     pub reward: Vec<RewardSpec>,
@@ -335,36 +347,6 @@ pub struct RewardModelStage {
     pub env: Vec<EnvChoice>,
     /// How weights are updated.
     pub optim: OptimSettings,
-}
-
-/// Where pairs come from.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PairSettings {
-    /// The responses.
-    pub source: PairSource,
-    /// Demonstrated pairs of a step, at least 1; with the policy's own there is at most one for each of
-    /// `rollout.groups`. Default 16.
-    pub count: usize,
-    /// The least difference of the rewards of a pair, at least 0. Default 0: any.
-    pub margin: f64,
-}
-
-impl Default for PairSettings {
-    fn default() -> Self {
-        Self { source: PairSource::Oracle, count: 16, margin: 0.0 }
-    }
-}
-
-/// Who wrote the responses of a pair.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PairSource {
-    /// Demonstrations: the oracle's against one that plays random legal actions.
-    #[default]
-    Oracle,
-    /// The policy, now: the best of a group against the worst (online).
-    Policy,
 }
 
 /// How episodes are sampled.

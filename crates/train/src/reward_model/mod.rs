@@ -12,9 +12,10 @@ mod score;
 use std::borrow::Cow;
 use std::time::Instant;
 
+use eyas_algo::loss::preference::Pair;
 use eyas_algo::loss::reward_model::{ScoredPairs, reward_model_loss};
 use eyas_core::{Episode, Trajectory};
-use eyas_model::{Policy, Upstream, Vlm};
+use eyas_model::{Corruption, Policy, Upstream, Vlm};
 use eyas_rollout::Agent;
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ use score::{at_ends, options};
 
 use crate::judges::Snapshot;
 use crate::optim::{adamw, micro_batches};
-use crate::pairs::{Drawn, PairDraw, Seconds, Sums};
+use crate::pairs::{Cast, Drawn, PairDraw, Seconds, Sums};
 use crate::recipe::RewardModelStage;
 use crate::run_dir::{Metrics, put};
 use crate::{Guard, StageRun, StageState, StepReport, TrainError};
@@ -113,7 +114,10 @@ fn draw(
         pairs: &pairs,
         rollout: &rollout,
         reward: &stage.reward,
+        // Nobody plays blindly here.
+        corruption: Corruption::default(),
         steps: stage.steps,
+        micro_batch_tokens: stage.optim.micro_batch_tokens,
     };
     let asks = stage.reward.iter().any(|reward| reward.judges().is_ok_and(|judges| !judges.is_empty()));
     // The policy plays, not the model in training, which forgets how to.
@@ -124,7 +128,7 @@ fn draw(
         Some(step) => run.seed.split("reward_model", step),
         None => run.seed.split("held_out", 0),
     };
-    draw.draw(agent, run, (seed, step.unwrap_or(stage.steps)), judge)
+    draw.draw(&Cast { agent, model, judge }, run, (seed, step.unwrap_or(stage.steps)))
 }
 
 /// The responses of all pairs as the model reads them, of each the better one first.
@@ -134,7 +138,8 @@ fn readings<'d>(model: &Vlm, drawn: &'d Drawn, facts: bool) -> Result<Vec<Cow<'d
 
 /// The episodes of all pairs, of each the better one first.
 fn responses(drawn: &Drawn) -> impl Iterator<Item = &Episode> {
-    drawn.pairs.iter().flat_map(|(chosen, rejected)| [&drawn.episodes[*chosen], &drawn.episodes[*rejected]])
+    let both = |pair: &Pair| [&drawn.episodes[pair.chosen], &drawn.episodes[pair.rejected]];
+    drawn.pairs.iter().flat_map(both)
 }
 
 /// Two by two.

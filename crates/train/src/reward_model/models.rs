@@ -115,12 +115,10 @@ impl RewardModels {
     /// # Errors
     /// [`RewardModelError`].
     pub fn check(&self, recipe: &Recipe, policy: &Vlm) -> Result<(), RewardModelError> {
-        for stage in &recipe.stages {
-            let Stage::Rl(stage) = stage else { continue };
-            for name in stage.reward.iter().filter_map(|reward| reward.reward_models().ok()).flatten() {
-                if !name.starts_with(STAGE) {
-                    self.open(&name, policy)?;
-                }
+        let rewards = recipe.stages.iter().flat_map(Stage::rewards);
+        for name in rewards.filter_map(|reward| reward.reward_models().ok()).flatten() {
+            if !name.starts_with(STAGE) {
+                self.open(&name, policy)?;
             }
         }
         Ok(())

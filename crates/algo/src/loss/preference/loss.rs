@@ -87,13 +87,35 @@ impl PreferenceTerm {
         }
     }
 
-    /// The reward that this term implies for a sequence: `beta` times its log-ratio to the reference, or its
-    /// (mean) log-prob where there is no reference. For the metrics.
     /// Whether it reads log-probs with a corrupted picture.
     pub fn reads_pictures(&self) -> bool {
         matches!(self, Self::Image(_))
     }
 
+    /// Whether it is a mean over pairs, so that [`Pair::weight`](super::Pair::weight) counts.
+    pub fn weighs_pairs(&self) -> bool {
+        !matches!(self, Self::Kto(_))
+    }
+
+    /// The `beta` that [`Pair::beta_scale`](super::Pair::beta_scale) multiplies, if it does.
+    pub fn pair_beta(&self) -> Option<f64> {
+        match self {
+            Self::Kto(_) | Self::Nll(_) => None,
+            Self::Dpo(c) => Some(c.beta),
+            Self::RobustDpo(c) => Some(c.beta),
+            Self::Ipo(c) => Some(c.beta),
+            Self::Hinge(c) => Some(c.beta),
+            Self::BcoPair(c) => Some(c.beta),
+            Self::Simpo(c) => Some(c.beta),
+            Self::Cpo(c) => Some(c.beta),
+            Self::Orpo(c) => Some(c.beta),
+            Self::Image(c) => Some(c.beta),
+            Self::Anchor(c) => Some(c.beta),
+        }
+    }
+
+    /// The reward that this term implies for a sequence: `beta` times its log-ratio to the reference, or its
+    /// (mean) log-prob where there is no reference. For the metrics.
     fn reward(&self, sums: &Sums<'_>, s: usize) -> Result<f64, LossError> {
         const BY: &str = "a reward";
         let (beta, score) = match self {
@@ -194,6 +216,12 @@ impl PreferenceConfig {
             (1.0, PreferenceTerm::Cpo(Cpo { beta, ..Cpo::default() })),
             (1.0, PreferenceTerm::Nll(Nll::default())),
         ])
+    }
+
+    /// The smallest `beta` of its terms that a pair can scale; `None` where none has one.
+    pub fn least_beta(&self) -> Option<f64> {
+        let used = self.terms.iter().filter(|term| term.weight > 0.0);
+        used.filter_map(|term| term.loss.pair_beta()).reduce(f64::min)
     }
 
     /// Checks the ranges.

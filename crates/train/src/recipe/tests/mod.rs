@@ -2,6 +2,7 @@
 
 mod layers;
 mod messages;
+mod pairs;
 mod shipped;
 mod values;
 

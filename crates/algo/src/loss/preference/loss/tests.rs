@@ -20,6 +20,30 @@ fn mpo_is_the_sum_of_its_parts_and_becomes_dpo() {
     near(value(&only), value(&PreferenceConfig::default()));
 }
 
+/// What a term says of itself is what it does.
+#[test]
+fn pairs_weigh_and_scale_the_terms_that_say_so() {
+    let mut case = Case::pair(0.8, -0.3);
+    (case.masked, case.masked_reference) = (Some(vec![-5.0, 0.0]), Some(vec![-4.0, 0.0]));
+    (case.labels, case.kl) = (Some(vec![Some(true), Some(false)]), Some(0.1));
+    let image = PreferenceTerm::Image(ImagePreference::default());
+    let terms = crate::loss::preference::testing::all_terms().into_iter().map(|(term, _)| term);
+    for term in terms.chain([image]) {
+        let mut value = |weight, beta_scale| {
+            case.pairs[0] = Pair { weight, beta_scale, ..Pair::new(0, 1) };
+            case.term(term).value
+        };
+        let (plain, weighed, scaled) = (value(1.0, 1.0), value(2.0, 1.0), value(1.0, 2.0));
+        assert_eq!(plain != weighed, term.weighs_pairs(), "{term:?}");
+        assert_eq!(plain != scaled, term.pair_beta().is_some(), "{term:?}");
+    }
+    let dpo = |beta| PreferenceTerm::Dpo(Dpo { beta, ..Dpo::default() });
+    let nll = PreferenceTerm::Nll(Nll::default());
+    let least = |terms: &[(f64, PreferenceTerm)]| PreferenceConfig::of(terms).least_beta();
+    assert_eq!(least(&[(1.0, dpo(0.5)), (1.0, dpo(0.2)), (0.0, dpo(0.1)), (1.0, nll)]), Some(0.2));
+    assert_eq!(least(&[(1.0, nll)]), None);
+}
+
 #[test]
 fn two_ln_2_where_policy_and_reference_agree() {
     let mut case = Case::pair(0.0, 0.0);
