@@ -256,6 +256,12 @@ pub enum Problem {
         "a value head judges the policy's own episodes; demonstrations have no place beside [stage.value]"
     )]
     ValuesOfOthers,
+    /// What an objective over flows replaces.
+    #[error("has no place beside [stage.flow], which needs neither advantages nor a surrogate")]
+    BesideFlow,
+    /// A weight of parts of episodes where none are balanced.
+    #[error("weighs parts of episodes, which only flow.objective = \"sub_trajectory\" balances")]
+    NoParts,
     /// A reward for pairs that need none.
     #[error("demonstrated pairs are not judged; only pairs.source = \"policy\" has rewards")]
     JudgedPairs,

@@ -22,8 +22,8 @@ use toml::Value;
 use super::judge::JudgeFile;
 use super::{
     AttemptSettings, AugmentSettings, ComputeDtype, ControlSettings, CurriculumSettings, DeviceName,
-    DynamicSampling, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset, ReferencePolicy,
-    RestartSettings, Route, SaveDtype, StageKind, ValueSettings,
+    DynamicSampling, FlowSettings, GuardSettings, KlWeight, OffPolicy, PairSettings, Paper, Preset,
+    ReferencePolicy, RestartSettings, Route, SaveDtype, StageKind, ValueSettings,
 };
 
 #[derive(Default, Deserialize)]
@@ -84,6 +84,7 @@ pub(super) struct StageFile {
     pub(super) corruption: Option<Corruption>,
     pub(super) off_policy: Option<OffPolicy>,
     pub(super) value: Option<ValueSettings>,
+    pub(super) flow: Option<FlowSettings>,
     pub(super) dynamic_sampling: Option<DynamicSampling>,
     pub(super) curriculum: Option<CurriculumSettings>,
     pub(super) restart: Option<RestartSettings>,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::draw::{
     AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, RestartSettings,
 };
-use super::{EnvChoice, JudgeKind, JudgeSettings};
+use super::{EnvChoice, FlowSettings, JudgeKind, JudgeSettings};
 
 /// One stage of the training.
 #[expect(clippy::large_enum_variant, reason = "a recipe has a handful of them")]
@@ -236,6 +236,9 @@ pub struct RlStage {
     /// A value head whose values give the advantages; absent: `advantage` compares rewards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<ValueSettings>,
+    /// The objective is over flows, and there are neither advantages nor a surrogate (GFlowVLM); absent: there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowSettings>,
     /// More groups are sampled than are trained on; absent: as many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dynamic_sampling: Option<DynamicSampling>,

@@ -98,7 +98,7 @@ impl Row {
 }
 
 /// The sampled tokens of each turn.
-fn turns(episode: &Episode, sampled: &[bool]) -> Vec<Range<usize>> {
+pub(super) fn turns(episode: &Episode, sampled: &[bool]) -> Vec<Range<usize>> {
     let of = episode.trajectory.turns();
     let mut turns: Vec<(u16, Range<usize>)> = Vec::new();
     for t in (0..sampled.len()).filter(|&t| sampled[t]) {
