@@ -196,3 +196,32 @@ fn critics_of_utterances_learn_from_replay_also_after_a_break() {
     let ran = eyas(&dir, &["train", "two.toml"]);
     assert!(ran.code == 1 && ran.err.contains("advantages come from [stage.value] or from"), "{ran:?}");
 }
+
+#[test]
+fn a_flow_takes_the_place_of_advantages() {
+    let dir = folder("stages-flow");
+    let recipe = |more: &str| {
+        trained(&format!(
+            "kind = \"rl\"\nsteps = 2\nenv = [{{ id = \"frozen-lake\" }}]\n\
+             reward = [{{ name = \"game\" }}, {{ name = \"format\" }}]\n\
+             [stage.rollout]\ngroups = 2\ngroup_size = 3\nmax_tokens = 96\nmax_context = 900\n\
+             [stage.optim]\nlr = 1e-5\n{more}"
+        ))
+    };
+    let plain = run(&dir, "plain", &recipe(""));
+    for objective in ["variance", "sub_trajectory", "detailed"] {
+        let flow =
+            format!("[stage.flow]\nobjective = {objective:?}\n[stage.off_policy]\ndemonstrations = 1\n");
+        let lines = run(&dir, objective, &recipe(&flow));
+        assert_eq!(numbers(&lines, "updates"), [1.0; 2]);
+        assert!(numbers(&lines, "loss/flow_residual").iter().all(|r| *r > 0.0), "{lines:?}");
+        // A value head says 0 of everything until it has learnt.
+        let says_nothing = numbers(&lines, "loss/log_z").iter().map(|z| *z == 0.0).collect::<Vec<_>>();
+        assert_eq!(says_nothing, [objective != "variance", false], "{objective}: {lines:?}");
+        let shown = done(&dir, &["inspect", objective, "--step", "0", "--episode", "0"]).out;
+        assert!(shown.contains("A flow has no advantages."), "{shown}");
+    }
+    let own = run(&dir, "own", &recipe("[stage.flow]\n"));
+    assert_eq!(own[0]["reward"], plain[0]["reward"], "the same episodes");
+    assert_ne!(own[0]["loss"], plain[0]["loss"]);
+}

@@ -6,7 +6,7 @@ use super::estimator::{
     batch_norm, gdpo, group_norm, mixed_group, opo, pass_at_k, reinforce_plus_plus_baseline, rloo,
     sigma_filter,
 };
-use super::shape::{Member, Shape};
+use super::shape::{BatchMeans, Member, Shape};
 use super::{AdvantageConfig, AdvantageError, Estimator, to_finite_f32};
 
 /// The advantages of a group's tokens.
@@ -59,13 +59,11 @@ pub fn token_advantages(
         (part(TokenSpan::All)?, part(TokenSpan::Perception)?, part(TokenSpan::Action)?);
     let lay = |i: usize| lay(&groups[i], &graded[i], [&all[i], &perception[i], &action[i]]);
     let mut laid: Vec<TokenAdvantages> = (0..groups.len()).map(lay).collect();
-    let qualities = groups.iter().flat_map(|g| &g.members).filter_map(|m| m.quality);
-    let (sum, count) = qualities.fold((0.0, 0), |(sum, count), q| (sum + q, count + 1));
-    let batch_quality = if count > 0 { sum / f64::from(count) } else { 0.0 };
+    let batch = BatchMeans::of(groups.iter().map(|g| g.members.as_slice()));
     for (i, (group, laid)) in groups.iter().zip(&mut laid).enumerate() {
         let whole = Whole::of(group, &graded[i], [&all[i], &perception[i], &action[i]]);
         for shape in &cfg.shape {
-            reshape(laid, group, &whole, shape, batch_quality)?;
+            reshape(laid, group, &whole, shape, &batch)?;
         }
     }
     Ok(laid)
@@ -100,7 +98,7 @@ fn reshape(
     group: &GroupInput<'_>,
     whole: &Whole,
     shape: &Shape,
-    batch_quality: f64,
+    batch: &BatchMeans,
 ) -> Result<(), AdvantageError> {
     let unknown = vec![Member::default(); group.kinds.len()];
     let members = if group.members.is_empty() { &unknown } else { &group.members };
@@ -108,7 +106,7 @@ fn reshape(
         let (got, expected) = (members.len(), group.kinds.len());
         return Err(AdvantageError::Entries { name: "members", got, expected });
     }
-    let shaped = shape.apply(members, &whole.rewards, &whole.advantages, batch_quality)?;
+    let shaped = shape.apply(members, &whole.rewards, &whole.advantages, batch)?;
     let episodes = laid.values.iter_mut().zip(&mut laid.mask).zip(shaped.factors).zip(shaped.takes_part);
     for (((values, mask), factor), takes_part) in episodes {
         values.iter_mut().for_each(|v| *v = to_finite_f32(f64::from(*v) * factor));

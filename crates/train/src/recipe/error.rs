@@ -280,6 +280,12 @@ pub enum Problem {
     /// Advantages from two places.
     #[error("advantages come from [stage.value] or from [stage.critic], not from both")]
     TwoCritics,
+    /// What an objective over flows replaces.
+    #[error("has no place beside [stage.flow], which needs neither advantages nor a surrogate")]
+    BesideFlow,
+    /// A weight of parts of episodes where none are balanced.
+    #[error("weighs parts of episodes, which only flow.objective = \"sub_trajectory\" balances")]
+    NoParts,
     /// A reward for pairs that need none.
     #[error("pairs of this source are not judged; only pairs.source = \"policy\" has rewards")]
     JudgedPairs,

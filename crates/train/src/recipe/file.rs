@@ -22,8 +22,8 @@ use toml::Value;
 use super::judge::JudgeFile;
 use super::{
     AttemptSettings, AugmentSettings, ComputeDtype, ControlSettings, CriticSettings, CurriculumSettings,
-    DeviceName, DynamicSampling, GuardSettings, KlWeight, OffPolicy, PairSettings, PairWeights, Paper,
-    Preset, ReferencePolicy, RestartSettings, Route, SaveDtype, StageKind, ValueSettings,
+    DeviceName, DynamicSampling, FlowSettings, GuardSettings, KlWeight, OffPolicy, PairSettings, PairWeights,
+    Paper, Preset, ReferencePolicy, RestartSettings, Route, SaveDtype, StageKind, ValueSettings,
 };
 
 #[derive(Default, Deserialize)]
@@ -86,6 +86,7 @@ pub(super) struct StageFile {
     pub(super) off_policy: Option<OffPolicy>,
     pub(super) value: Option<ValueSettings>,
     pub(super) critic: Option<CriticSettings>,
+    pub(super) flow: Option<FlowSettings>,
     pub(super) dynamic_sampling: Option<DynamicSampling>,
     pub(super) curriculum: Option<CurriculumSettings>,
     pub(super) restart: Option<RestartSettings>,

@@ -22,6 +22,7 @@ mod draw;
 mod environment;
 mod error;
 mod file;
+mod flow;
 mod judge;
 mod layer;
 mod list;
@@ -47,6 +48,7 @@ pub use draw::{
     Useful, Worth,
 };
 pub use error::{Problem, RecipeError};
+pub use flow::{FlowObjective, FlowSettings};
 pub use judge::{JudgeKind, JudgeSettings};
 pub use layer::MAX_RECIPE;
 pub use list::{RecipeInfo, StageInfo, list_recipes};

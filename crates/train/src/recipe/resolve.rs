@@ -8,14 +8,15 @@ use super::at::At;
 use super::draw::check_draw;
 use super::environment::environments;
 use super::file::{EvalFile, ModelFile, OptimFile, RolloutFile, StageFile, TeacherFile};
+use super::flow::check_flow;
 use super::layer::Layer;
 use super::pairs::{check_preference, check_reward_model, pair_rewards, pairs};
 use super::read::read;
 use super::reward::{check_judges, check_reward_models, rewards};
 use super::route::check_routes;
 use super::{
-    CheckpointSettings, Credit, EvalSettings, GuardSettings, JudgeSettings, ModelSettings, ModelSource,
-    OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError,
+    CheckpointSettings, Credit, EvalSettings, FlowSettings, GuardSettings, JudgeSettings, ModelSettings,
+    ModelSource, OptimSettings, PairSource, PreferenceStage, Problem, PromptSettings, Recipe, RecipeError,
     ReferencePolicy, RewardModelStage, RlStage, RolloutSettings, SftStage, Stage, StageKind, TeacherSettings,
 };
 use crate::MICRO_BATCH_TOKENS;
@@ -165,6 +166,7 @@ fn stage(
                 off_policy: file.off_policy.unwrap_or_default(),
                 value: file.value,
                 critic: file.critic,
+                flow: file.flow.map(FlowSettings::complete),
                 dynamic_sampling: file.dynamic_sampling,
                 curriculum: file.curriculum,
                 restart: file.restart,
@@ -179,6 +181,7 @@ fn stage(
             };
             check_objective(&stage, at)?;
             check_draw(&stage, at)?;
+            check_flow(&stage, at)?;
             let moves = matches!(stage.reference, ReferencePolicy::Ema { .. });
             check_judges(&stage.reward, judges, moves, &at.at("reward"))?;
             Stage::Rl(stage)
@@ -245,6 +248,7 @@ fn check_placement(file: &StageFile, kind: StageKind, name: &str, at: &At<'_>) -
         ("off_policy", file.off_policy.is_some()),
         ("value", file.value.is_some()),
         ("critic", file.critic.is_some()),
+        ("flow", file.flow.is_some()),
         ("dynamic_sampling", file.dynamic_sampling.is_some()),
         ("curriculum", file.curriculum.is_some()),
         ("restart", file.restart.is_some()),

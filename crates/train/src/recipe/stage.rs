@@ -16,7 +16,7 @@ use super::critic::CriticSettings;
 use super::draw::{
     AugmentSettings, ControlSettings, Controlled, CurriculumSettings, DynamicSampling, RestartSettings,
 };
-use super::{EnvChoice, JudgeKind, JudgeSettings, PairSettings, PairSource, PairWeights};
+use super::{EnvChoice, FlowSettings, JudgeKind, JudgeSettings, PairSettings, PairSource, PairWeights};
 
 /// One stage of the training.
 #[expect(clippy::large_enum_variant, reason = "a recipe has a handful of them")]
@@ -250,6 +250,9 @@ pub struct RlStage {
     /// Critics of utterances, taught from replay, that give the advantages (ArCHer); absent: as `value` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub critic: Option<CriticSettings>,
+    /// The objective is over flows, and there are neither advantages nor a surrogate (GFlowVLM); absent: there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowSettings>,
     /// More groups are sampled than are trained on; absent: as many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dynamic_sampling: Option<DynamicSampling>,

@@ -16,7 +16,8 @@ pub type GroupAdvantages = Vec<Vec<f32>>;
 /// no part when groups were compared.
 ///
 /// They follow from what an episode stores, so they are not stored themselves; but for a stage with a value head
-/// or critics, or one that weighs episodes by their visual dependency, whose advantages depend on weights: `None`.
+/// or critics, or one that weighs episodes by their visual dependency, whose advantages depend on weights: `None`. A
+/// stage whose objective is over flows has none either.
 ///
 /// # Errors
 /// [`TrainError`] when the score sheets of a group name different rewards.
@@ -24,7 +25,8 @@ pub fn advantages(
     groups: &[Group],
     stage: &RlStage,
 ) -> Result<Option<Vec<Option<GroupAdvantages>>>, TrainError> {
-    if stage.value.is_some() || stage.critic.is_some() || stage.visual_dependency.is_some() {
+    let by_weights = stage.value.is_some() || stage.critic.is_some() || stage.visual_dependency.is_some();
+    if by_weights || stage.flow.is_some() {
         return Ok(None);
     }
     let chosen = chosen(stage, groups)?;

@@ -6,6 +6,7 @@ mod collect;
 mod control;
 mod critic;
 mod dependency;
+mod flow;
 mod likelihood;
 mod metrics;
 mod resample;
@@ -59,6 +60,9 @@ pub fn run_rl(
     let StageRun { style, seed, from, judges, reward_models, interrupt, env_limit } = *run;
     if let Some(value) = stage.value {
         model.policy.add_value_head(value.stop_gradient);
+    }
+    if stage.flow.is_some_and(|flow| flow.reads_flow()) {
+        model.policy.add_value_head(false);
     }
     let references = references(&stage.env, seed.split("references", 0), run.watch())?;
     // Only a judge asks for it, and only where the reference stays as it is.
@@ -119,14 +123,16 @@ pub fn run_rl(
             temperature: rollout_config.sampling.temperature,
             forbidden: Arc::from(Agent::of(model).forbidden()),
         };
+        let flows = stage.flow.map(|settings| flow::sort(&chosen, settings, demonstrations));
         let mut critic_metrics = BTreeMap::new();
-        let Sorted { mut live, dead, invalid } = match (&stage.value, &stage.critic) {
-            (None, None) => sort(&chosen, &stage.advantage, demonstrations)?,
-            (Some(settings), _) => {
+        let Sorted { mut live, dead, invalid } = match (&flows, &stage.value, &stage.critic) {
+            (Some(flows), _, _) => Sorted { live: Vec::new(), dead: flows.dead, invalid: flows.invalid },
+            (None, None, None) => sort(&chosen, &stage.advantage, demonstrations)?,
+            (None, Some(settings), _) => {
                 let valued = evaluate(&model.policy, &chosen, stage, settings, &images, &options)?;
                 sort_valued(&chosen, valued)
             }
-            (None, Some(settings)) => {
+            (None, None, Some(settings)) => {
                 let seed = seed.split("critic", 0);
                 let (policy, critic) = (&model.policy, &mut next.critic);
                 let judged = critic::evaluate(policy, &chosen, stage, settings, critic, &images, seed)?;
@@ -173,7 +179,10 @@ pub fn run_rl(
             }
             _ => None,
         };
-        let sums = update(&mut model.policy, &live, &views, &config, guard)?;
+        let sums = match &flows {
+            Some(flows) => flow::update(&mut model.policy, flows, &views, &config, guard)?,
+            None => update(&mut model.policy, &live, &views, &config, guard)?,
+        };
         if let (Some(mean), ReferencePolicy::Ema { decay, every }) = (reference.as_mut(), stage.reference)
             && (step + 1) % every == 0
         {

@@ -178,7 +178,15 @@ fn member(episode: &Episode, off_policy: bool) -> Member {
         length: episode.trajectory.sampled_len(),
         unfinished: cut || episode.outcome == Outcome::Truncated,
         off_policy,
+        surprise: surprise(&episode.trajectory).filter(|_| !off_policy),
     }
+}
+
+/// The mean of `−log p` over the sampled tokens; none without any.
+fn surprise(trajectory: &Trajectory) -> Option<f64> {
+    let said = -trajectory.logprobs().iter().map(|l| f64::from(*l)).sum::<f64>();
+    let n = trajectory.sampled_len();
+    (n > 0).then(|| said.max(0.0) / n as f64)
 }
 
 /// Settings of the updates of one step.
@@ -312,7 +320,7 @@ fn minibatch(
             sums.loss += result.value;
             loss_of_all += result.value;
             sums.metrics.merge(result.metrics);
-            sums.see(scored, &tokens);
+            sums.see(scored, &tokens.behaviour, &tokens.off_policy);
             let mut by = result.derivatives;
             let mut d_values = Vec::new();
             if let Some(cfg) = config.value.filter(|_| taught > 0.0) {
@@ -348,10 +356,10 @@ impl Sums {
         self.metrics.merge(metrics);
     }
 
-    /// Takes in how the scores of sampled tokens differ from what sampling said, and their entropy.
-    fn see(&mut self, scored: &Scored, tokens: &Tokens) {
-        let pairs = scored.logprobs.iter().zip(&tokens.behaviour).zip(&scored.entropies);
-        for (((now, then), entropy), _) in pairs.zip(&tokens.off_policy).filter(|(_, off)| !**off) {
+    /// Takes in how the scores of sampled tokens differ from what sampling said, `behaviour`, and their entropy.
+    pub(super) fn see(&mut self, scored: &Scored, behaviour: &[f32], off_policy: &[bool]) {
+        let pairs = scored.logprobs.iter().zip(behaviour).zip(&scored.entropies);
+        for (((now, then), entropy), _) in pairs.zip(off_policy).filter(|(_, off)| !**off) {
             let difference = f64::from((now - then).abs());
             self.mismatch += difference;
             self.mismatch_max = self.mismatch_max.max(difference);

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccuracyBand, Dgrpo, Lead, MiouWeight, Odsw, PassRateWeight, SignWeights, Stcr, dgrpo_weight,
+    AccuracyBand, Dgrpo, Lead, MiouWeight, Odsw, PassRateWeight, SignWeights, Stcr, Uadt, dgrpo_weight,
     lead_advantages, max_variance_subset, miou_weight, odsw_weight, pass_rate, pass_rate_weight,
-    sign_weighted, stcr, trainable, without_unfinished,
+    sign_weighted, stcr, trainable, uadt_advantages, uncertainty, without_unfinished,
 };
 use crate::advantage::AdvantageError;
 
@@ -22,6 +22,36 @@ pub struct Member {
     pub unfinished: bool,
     /// Another policy wrote it.
     pub off_policy: bool,
+    /// The mean of `−log p` over its sampled tokens, in nats: what the entropy of the distributions that they were
+    /// drawn from is on average. `None` when another policy wrote it.
+    pub surprise: Option<f64>,
+}
+
+/// Means over a batch of groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BatchMeans {
+    /// The members' quality; 0 when none is known.
+    pub quality: f64,
+    /// The groups' [`uncertainty`]; `None` when none is known.
+    pub uncertainty: Option<f64>,
+}
+
+impl BatchMeans {
+    /// Of the members of each group.
+    pub fn of<'a>(groups: impl Iterator<Item = &'a [Member]> + Clone) -> Self {
+        let qualities = groups.clone().flatten().filter_map(|m| m.quality);
+        let (sum, count) = qualities.fold((0.0, 0), |(sum, count), q| (sum + q, count + 1));
+        let known: Vec<Option<f64>> = groups.map(unsure).collect();
+        Self {
+            quality: if count > 0 { sum / f64::from(count) } else { 0.0 },
+            uncertainty: uncertainty(&known),
+        }
+    }
+}
+
+/// The uncertainty about what a group starts from.
+fn unsure(members: &[Member]) -> Option<f64> {
+    uncertainty(&members.iter().map(|m| m.surprise).collect::<Vec<_>>())
 }
 
 /// A change of advantages that are known already.
@@ -40,6 +70,8 @@ pub enum Shape {
     Lead(Lead),
     /// See [`stcr`].
     Stcr(Stcr),
+    /// See [`uadt_advantages`]: the uncertainty is that of the group's sampled tokens, the usual one that of the batch.
+    Uadt(Uadt),
     /// See [`sign_weighted`].
     Sign(SignWeights),
     /// Members that were cut at a limit take no part: see [`without_unfinished`].
@@ -75,6 +107,7 @@ impl Shape {
             Self::Dgrpo(cfg) => cfg.check(),
             Self::Lead(cfg) => cfg.check(),
             Self::Stcr(cfg) => cfg.check(),
+            Self::Uadt(cfg) => cfg.check(),
             Self::Sign(cfg) => cfg.check(),
             Self::AccuracyBand(cfg) => cfg.check(),
             Self::MaxVariance { keep } if *keep < 2 => {
@@ -86,8 +119,8 @@ impl Shape {
 
     /// Applies the shape to a group.
     ///
-    /// `advantages` and `rewards`: of each member's whole reward; `None` without a score. `batch_quality`: the
-    /// mean quality over the batch.
+    /// `advantages` and `rewards`: of each member's whole reward; `None` without a score. `batch`: means
+    /// over all its groups.
     ///
     /// # Errors
     /// [`AdvantageError`] when slices differ in length or a setting is out of range.
@@ -96,7 +129,7 @@ impl Shape {
         members: &[Member],
         rewards: &[Option<f64>],
         advantages: &[Option<f64>],
-        batch_quality: f64,
+        batch: &BatchMeans,
     ) -> Result<Shaped, AdvantageError> {
         let n = members.len();
         let correct: Vec<Option<bool>> = members.iter().map(|m| m.correct).collect();
@@ -112,7 +145,7 @@ impl Shape {
             (Self::Lead(cfg), Some(p)) => each(factors(advantages, |a| lead_advantages(a, p, cfg))?),
             (Self::MeanQuality(cfg), _) if known > 0 => all(miou_weight(mean_quality, cfg)?),
             (Self::Dgrpo(cfg), _) if known > 0 => {
-                all(dgrpo_weight(batch_quality.clamp(0.0, 1.0), mean_quality, cfg)?)
+                all(dgrpo_weight(batch.quality.clamp(0.0, 1.0), mean_quality, cfg)?)
             }
             // Nothing is known that the weight could depend on.
             (Self::Odsw(_) | Self::PassRate(_) | Self::Lead(_), None)
@@ -121,6 +154,13 @@ impl Shape {
                 let lengths: Vec<usize> = members.iter().map(|m| m.length).collect();
                 each(factors(advantages, |a| stcr(a, &correct, &lengths, cfg))?)
             }
+            (Self::Uadt(cfg), _) => match unsure(members).zip(batch.uncertainty) {
+                Some((u, usual)) if usual > 0.0 => {
+                    let lengths: Vec<usize> = members.iter().map(|m| m.length).collect();
+                    each(factors(advantages, |a| uadt_advantages(a, &correct, &lengths, u, usual, cfg))?)
+                }
+                _ => all(1.0),
+            },
             (Self::Sign(cfg), _) => each(factors(advantages, |a| sign_weighted(a, cfg))?),
             (Self::Finished, _) => {
                 let unfinished: Vec<bool> = members.iter().map(|m| m.unfinished).collect();
@@ -157,7 +197,7 @@ mod tests {
 
     fn apply(shape: Shape, members: &[Member], advantages: &[f64]) -> Shaped {
         let some: Vec<Option<f64>> = advantages.iter().copied().map(Some).collect();
-        shape.apply(members, &some, &some, 0.5).unwrap()
+        shape.apply(members, &some, &some, &BatchMeans { quality: 0.5, uncertainty: Some(2.0) }).unwrap()
     }
 
     #[test]
@@ -173,6 +213,18 @@ mod tests {
         let sign = apply(Shape::Sign(SignWeights { positive: 2.0, negative: 0.5 }), &half, &a);
         assert_eq!(sign.factors, [2.0, 2.0, 0.5, 0.5]);
         assert_eq!(sign.takes_part, [true; 4]);
+    }
+
+    #[test]
+    fn long_right_answers_of_uncertain_groups_gain() {
+        let told = |correct, length, surprise| Member { surprise, ..member(correct, length) };
+        // 3 nats where 2 are usual: right answers of 150 and 50 tokens, 100 on average.
+        let group = [told(true, 150, Some(4.0)), told(true, 50, Some(2.0)), told(false, 900, None)];
+        let a = [1.0, 1.0, -1.0];
+        assert_eq!(apply(Shape::Uadt(Uadt::default()), &group, &a).factors, [1.125, 1.0, 1.0]);
+        let means = BatchMeans::of([&group[..], &group[1..2], &group[2..]].into_iter());
+        assert_eq!(means, BatchMeans { quality: 0.6, uncertainty: Some(2.5) });
+        assert_eq!(BatchMeans::of([].into_iter()), BatchMeans::default());
     }
 
     #[test]
@@ -196,6 +248,7 @@ mod tests {
             Shape::MeanQuality(MiouWeight::default()),
             Shape::Lead(Lead::default()),
             Shape::Stcr(Stcr::default()),
+            Shape::Uadt(Uadt::default()),
         ] {
             assert_eq!(apply(shape, &nobody, &[1.0, -1.0]).factors, [1.0; 2], "{shape:?}");
         }

@@ -49,7 +49,7 @@ pub use coca::{StepCredit, step_advantages, step_weights};
 pub use dgrpo::{Dgrpo, dgrpo_weight};
 pub use entropy::{EntropyBonus, entropy_advantages};
 pub use hints::{hint_rewards, hinted_rewards};
-pub use kind::{Member, Shape, Shaped};
+pub use kind::{BatchMeans, Member, Shape, Shaped};
 pub use lead::{Lead, lead_advantages, lead_weight};
 pub use miou::{MiouForm, MiouWeight, miou_weight};
 pub use novelty::{Novelty, group_counts, novelty_bonus};

@@ -104,6 +104,7 @@ impl Stored {
                         }
                         about
                     }
+                    Ok(None) if rl.flow.is_some() => "A flow has no advantages.".into(),
                     Ok(None) => "Advantages depended on the weights (a value head, critics, or `visual_dependency`), and are not stored.".into(),
                     Err(error) => format!("No advantages: {error}."),
                 }

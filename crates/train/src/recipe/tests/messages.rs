@@ -379,3 +379,50 @@ fn the_guard_is_checked() {
     let unknown = guard("max_zz = 3");
     assert!(unknown.contains("unknown key `guard.max_zz`, did you mean `max_z`?"), "{unknown}");
 }
+
+#[test]
+fn what_a_flow_replaces_is_refused_beside_it() {
+    let stage = |text: &str| problem("groups = 4", &format!("groups = 4\n[stage.flow]\n{text}"));
+    let range = |key: &str, value: &str, range: &str| {
+        format!("`stage.1.flow.{key}`: {value} is out of range: {range}")
+    };
+    assert_eq!(stage("beta = 0.0"), range("beta", "0", "a finite number above 0"));
+    assert_eq!(stage("floor = -1.0"), range("floor", "-1", "a finite number above 0"));
+    assert_eq!(
+        stage("thought_weight = -1.0"),
+        range("thought_weight", "-1", "a finite number of at least 0")
+    );
+    let lambda = stage("objective = \"sub_trajectory\"\nlambda = 0.0");
+    assert!(lambda.starts_with("`stage.1.flow`: ") && lambda.contains("lambda"), "{lambda}");
+    assert_eq!(
+        stage("objective = \"detailed\"\nlambda = 0.5"),
+        "`stage.1.flow.lambda`: weighs parts of episodes, which only flow.objective = \"sub_trajectory\" balances"
+    );
+    let of = |key: &str| {
+        format!(
+            "`stage.1.{key}`: has no place beside [stage.flow], which needs neither advantages nor a surrogate"
+        )
+    };
+    for (key, text) in [
+        ("advantage", "estimator = { kind = \"rloo\" }"),
+        ("loss", "surrogate = { kind = \"reinforce\" }"),
+        ("loss", "kl = { coef = 0.1 }"),
+        ("value", "whiten = false"),
+        ("dynamic_sampling", "kind = \"variance\""),
+        ("resample", "low = 0.0\nhigh = 1.0\nratio = 1.0"),
+        ("visual_dependency", "min = 0.1"),
+    ] {
+        assert_eq!(stage(&format!("[stage.{key}]\n{text}")), of(key), "{text}");
+    }
+    let entropy =
+        "[[stage.control]]\nof = \"clip_high\"\nby = { kind = \"ramp\", from = 0.2, to = 0.3, steps = 2 }";
+    assert_eq!(stage(entropy), of("control"));
+    // Defaults that are written out say nothing; demonstrations may be learnt from.
+    let text = least_with(
+        "groups = 4",
+        "groups = 4\n[stage.flow]\nobjective = \"sub_trajectory\"\n[stage.loss]\n[stage.off_policy]\ndemonstrations = 1",
+    );
+    let recipe = Recipe::from_toml(&text, "r.toml").unwrap();
+    assert_eq!(super::rl(&recipe).flow.unwrap().lambda, Some(0.9));
+    assert_eq!(Recipe::from_toml(&recipe.to_toml().unwrap(), "r.toml").unwrap(), recipe);
+}
