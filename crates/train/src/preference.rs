@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::judges::Snapshot;
 use crate::optim::{adamw, micro_batches};
-use crate::pairs::weigh::{scale_betas, token_weights};
+use crate::pairs::weigh::{TokenWeights, scale_betas, token_weights};
 use crate::pairs::{Cast, Drawn, PairDraw, Seconds, Sums};
 use crate::recipe::{PairSource, PreferenceStage};
 use crate::run_dir::{Metrics, put};
@@ -104,7 +104,7 @@ struct Views<'a> {
     reference: Option<&'a Policy>,
     options: &'a ScoreOptions,
     /// Of the tokens of each pair.
-    weights: &'a [(Vec<f32>, Vec<f32>)],
+    weights: &'a [TokenWeights],
 }
 
 /// Accumulates the gradient of all pairs, and the loss and metrics in `sums`. The two responses of a pair share

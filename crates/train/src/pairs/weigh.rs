@@ -1,7 +1,7 @@
 //! How much the tokens of a pair count, and how sharply it is judged.
 
 use eyas_algo::LossError;
-use eyas_algo::loss::preference::{MarginBeta, edit_weights};
+use eyas_algo::loss::preference::{MarginBeta, Pair, edit_weights};
 use eyas_core::Trajectory;
 
 use super::Drawn;
@@ -19,12 +19,15 @@ pub(crate) fn scale_betas(drawn: &mut Drawn, cfg: &MarginBeta, beta: f64) {
     }
 }
 
+/// Of the sampled tokens of a pair: of the chosen response, and of the rejected one.
+pub(crate) type TokenWeights = (Vec<f32>, Vec<f32>);
+
 /// The weight of each sampled token of both responses of each pair: 1, and `changed` where they differ.
 ///
 /// # Errors
 /// [`LossError::Config`] when `changed` is not a number of at least 0.
-pub(crate) fn token_weights(drawn: &mut Drawn, changed: f64) -> Result<Vec<(Vec<f32>, Vec<f32>)>, LossError> {
-    let of_pair = |pair: &eyas_algo::loss::preference::Pair| {
+pub(crate) fn token_weights(drawn: &mut Drawn, changed: f64) -> Result<Vec<TokenWeights>, LossError> {
+    let of_pair = |pair: &Pair| {
         let [chosen, rejected] = [pair.chosen, pair.rejected].map(|n| written(&drawn.episodes[n].trajectory));
         match changed == 1.0 {
             true => Ok((vec![1.0; chosen.len()], vec![1.0; rejected.len()])),

@@ -96,9 +96,9 @@ fn contradictions_are_named() {
             "min_beta",
         ),
         (
-            format!(
-                "pairs = {{ source = \"policy\" }}\nreward = [{{ name = \"reward_model\", params = {{ model = \"stage:none\" }} }}]"
-            ),
+            "pairs = { source = \"policy\" }\n\
+             reward = [{ name = \"reward_model\", params = { model = \"stage:none\" } }]"
+                .into(),
             "reward.0",
             "no stage before this one trains one",
         ),
