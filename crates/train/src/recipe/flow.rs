@@ -15,6 +15,9 @@ use super::{Controlled, KlWeight, Problem, RecipeError, RlStage};
 /// `beta · ln(max(reward, floor))` with the reward of the whole episode. What was not sampled by the policy, as a
 /// demonstration, counts like the rest: the objectives hold for any trajectory.
 ///
+/// There are many more bad responses than good ones, and each of them is to be as likely as the floor is worth: with a
+/// small `beta` or a high `floor` the policy writes mostly what is worth little.
+///
 /// **Faithful:** the three objectives; thoughts that weigh less than actions; ends that the policy did not reach by
 /// itself may be learnt from. **Reading:** `beta` and `floor`, which make any reward one above 0; with thoughts that
 /// weigh other than 1, what is balanced is no longer the probability of a response.
