@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{Aggregation, LossError, check_denominator, check_len, check_offsets, check_weights, derivative};
+use super::{Aggregation, LossError, check_denominator, check_len, check_offsets, check_weights};
 use super::{finite, sequence_sums};
 
 /// The tokens of a micro-batch, sequences behind each other; all slices but `offsets` are per token.
@@ -65,8 +65,9 @@ impl<'a> TokenBatch<'a> {
         ];
         for (name, slice) in slices.into_iter().filter_map(|(name, s)| Some((name, s?))) {
             check_len(name, slice, n)?;
-            for t in self.counted(0..n) {
-                finite(name, slice, t)?;
+            // Without a branch a token this is many times as fast, and nearly always all are.
+            if !slice.iter().fold(true, |all, value| all & value.is_finite()) {
+                self.counted(0..n).try_for_each(|t| finite(name, slice, t).map(|_| ()))?;
             }
         }
         match self.kl_weight.and_then(|w| self.counted(0..n).find(|&t| w[t] < 0.0).map(|t| (t, w[t]))) {
@@ -190,7 +191,11 @@ impl LossSum {
     /// [`LossError::Overflow`] when one is too large for a number.
     pub fn derivatives(&self) -> Result<Derivatives, LossError> {
         let cast = |d: &[f64]| -> Result<Vec<f32>, LossError> {
-            d.iter().enumerate().map(|(t, d)| derivative(*d, t)).collect()
+            let cast: Vec<f32> = d.iter().map(|d| *d as f32).collect();
+            match cast.iter().position(|d| !d.is_finite()) {
+                Some(index) => Err(LossError::Overflow { index }),
+                None => Ok(cast),
+            }
         };
         Ok(Derivatives {
             logprob: cast(&self.d_logprob)?,

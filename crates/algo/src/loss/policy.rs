@@ -109,33 +109,28 @@ impl PolicyMetrics {
     }
 
     fn of(batch: &TokenBatch<'_>, mut means: BTreeMap<&'static str, Mean>) -> Self {
-        let mut metrics = Self::default();
-        let (mut ratios, mut moved, mut entropies) = (Mean::default(), Mean::default(), Mean::default());
-        let see = |mean: &mut Mean, value: f64| {
-            mean.sum += value;
-            mean.count += 1.0;
-        };
+        let ratio = |log: f64| log.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp();
+        let (mut tokens, mut ratios, mut moved) = (0usize, 0.0, 0.0);
+        let (mut largest, mut smallest) = (f64::NEG_INFINITY, f64::INFINITY);
         for t in batch.counted(0..batch.logprob.len()) {
             let log_ratio = batch.log_ratio(t);
-            let ratio = log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp();
-            metrics.ratio_max = if metrics.tokens == 0 { ratio } else { metrics.ratio_max.max(ratio) };
-            metrics.ratio_min = if metrics.tokens == 0 { ratio } else { metrics.ratio_min.min(ratio) };
-            metrics.tokens += 1;
-            see(&mut ratios, ratio);
-            see(&mut moved, -log_ratio);
-            if let Some(entropy) = batch.entropy {
-                see(&mut entropies, f64::from(entropy[t]));
-            }
+            ratios += ratio(log_ratio);
+            moved -= log_ratio;
+            largest = largest.max(log_ratio);
+            smallest = smallest.min(log_ratio);
+            tokens += 1;
         }
-        if metrics.tokens > 0 {
-            means.insert("ratio", ratios);
-            means.insert("ppo_kl", moved);
-            if batch.entropy.is_some() {
-                means.insert("entropy", entropies);
-            }
+        if tokens == 0 {
+            return Self { means, ..Self::default() };
         }
-        metrics.means = means;
-        metrics
+        let count = tokens as f64;
+        means.insert("ratio", Mean { sum: ratios, count });
+        means.insert("ppo_kl", Mean { sum: moved, count });
+        if let Some(entropy) = batch.entropy {
+            let sum = batch.counted(0..entropy.len()).map(|t| f64::from(entropy[t])).sum();
+            means.insert("entropy", Mean { sum, count });
+        }
+        Self { tokens, ratio_max: ratio(largest), ratio_min: ratio(smallest), means }
     }
 }
 

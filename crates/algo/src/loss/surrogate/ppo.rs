@@ -63,28 +63,28 @@ impl Ppo {
 pub fn add_ppo(batch: &TokenBatch<'_>, share: &[f64], cfg: &Ppo, sum: &mut LossSum) -> Result<(), LossError> {
     cfg.check()?;
     let (low, high) = (1.0 - cfg.clip_low, 1.0 + cfg.clip_high);
-    let (mut tokens, mut lows, mut highs, mut duals) = (0.0, 0.0, 0.0, 0.0);
+    // Without a dual clip nothing is above the bound.
+    let dual = cfg.dual_clip.unwrap_or(f64::INFINITY);
+    let (mut value, mut tokens, mut lows, mut highs, mut duals) = (0.0, 0.0, 0u64, 0u64, 0u64);
+    // Without branches: nothing predicts which tokens are clipped.
     for t in batch.counted(0..share.len()) {
         let advantage = f64::from(batch.advantage[t]);
         let log_ratio = batch.log_ratio(t);
         let ratio = log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp();
         let unclipped = -advantage * ratio;
-        let clipped = -advantage * ratio.clamp(low, high);
-        let mut passes = unclipped >= clipped && log_ratio.abs() <= MAX_LOG_RATIO;
-        let mut value = unclipped.max(clipped);
-        if let Some(dual) = cfg.dual_clip.filter(|dual| advantage < 0.0 && value > -advantage * dual) {
-            value = -advantage * dual;
-            passes = false;
-            duals += 1.0;
-        }
-        sum.value += share[t] * value;
-        if passes {
-            sum.d_logprob[t] += share[t] * unclipped;
-        }
+        let larger = unclipped.max(-advantage * ratio.clamp(low, high));
+        let bound = -advantage * dual;
+        let bounded = (advantage < 0.0) & (larger > bound);
+        let passes = (unclipped >= larger) & (log_ratio.abs() <= MAX_LOG_RATIO) & !bounded;
+        value += share[t] * if bounded { bound } else { larger };
+        sum.d_logprob[t] += if passes { share[t] * unclipped } else { 0.0 };
         tokens += 1.0;
-        lows += f64::from(u8::from(advantage < 0.0 && ratio < low));
-        highs += f64::from(u8::from(advantage > 0.0 && ratio > high));
+        lows += u64::from((advantage < 0.0) & (ratio < low));
+        highs += u64::from((advantage > 0.0) & (ratio > high));
+        duals += u64::from(bounded);
     }
+    sum.value += value;
+    let (lows, highs, duals) = (lows as f64, highs as f64, duals as f64);
     sum.see_all("clip_fraction_low", lows, tokens);
     sum.see_all("clip_fraction_high", highs, tokens);
     sum.see_all("clip_fraction", lows + highs, tokens);

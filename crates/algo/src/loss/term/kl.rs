@@ -121,7 +121,7 @@ pub fn add_kl(batch: &TokenBatch<'_>, share: &[f64], cfg: &Kl, sum: &mut LossSum
         return Ok(());
     }
     let reference = require(batch.reference, "reference_logprob", "a KL penalty")?;
-    let (mut total, mut tokens) = (0.0, 0.0);
+    let (mut penalty, mut total, mut tokens) = (0.0, 0.0, 0.0);
     for t in batch.counted(0..share.len()) {
         let (value, mut slope) = cfg.estimate.at(f64::from(batch.logprob[t]), f64::from(reference[t]));
         let mut scale = share[t] * cfg.coef * batch.kl_weight.map_or(1.0, |f| f64::from(f[t]));
@@ -132,11 +132,12 @@ pub fn add_kl(batch: &TokenBatch<'_>, share: &[f64], cfg: &Kl, sum: &mut LossSum
                 slope += value;
             }
         }
-        sum.value += scale * value;
+        penalty += scale * value;
         sum.d_logprob[t] += scale * slope;
         total += value;
         tokens += 1.0;
     }
+    sum.value += penalty;
     if tokens > 0.0 {
         sum.see_all("kl", total, tokens);
     }
