@@ -14,5 +14,5 @@ pub use advantage::{
 };
 pub use loss::policy::{Factor, PolicyConfig, PolicyLoss, PolicyMetrics, Surrogate, policy_loss};
 pub use loss::sft::{SftLoss, sft_loss};
-pub use loss::{Aggregation, Derivatives, LossError, LossSum, Mean, TokenBatch};
+pub use loss::{Aggregation, Derivatives, LossError, LossSum, Mean, TokenBatch, merge_means};
 pub use schedule::{Decay, Schedule, ScheduleError};

@@ -152,6 +152,15 @@ impl Mean {
     }
 }
 
+/// Takes the means of another batch into `all`, by name.
+pub fn merge_means(all: &mut BTreeMap<&'static str, Mean>, other: BTreeMap<&'static str, Mean>) {
+    for (name, mean) in other {
+        let sum = all.entry(name).or_default();
+        sum.sum += mean.sum;
+        sum.count += mean.count;
+    }
+}
+
 impl LossSum {
     /// No loss over `tokens` tokens.
     pub fn new(tokens: usize) -> Self {

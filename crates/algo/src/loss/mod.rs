@@ -20,7 +20,7 @@ pub mod term;
 mod testing;
 pub mod value;
 
-pub use batch::{Derivatives, LossSum, Mean, TokenBatch, require};
+pub use batch::{Derivatives, LossSum, Mean, TokenBatch, merge_means, require};
 
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,7 @@ pub use super::factor::Factor;
 use super::surrogate::MAX_LOG_RATIO;
 pub use super::surrogate::Surrogate;
 use super::term::{Kl, Needs, Term, add_kl};
-use super::{Aggregation, Derivatives, LossError, LossSum, Mean, TokenBatch, factor};
+use super::{Aggregation, Derivatives, LossError, LossSum, Mean, TokenBatch, factor, merge_means};
 
 /// Settings of [`policy_loss`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -101,11 +101,7 @@ impl PolicyMetrics {
             self.ratio_min = self.ratio_min.min(other.ratio_min);
         }
         self.tokens += other.tokens;
-        for (name, mean) in other.means {
-            let sum = self.means.entry(name).or_default();
-            sum.sum += mean.sum;
-            sum.count += mean.count;
-        }
+        merge_means(&mut self.means, other.means);
     }
 
     fn of(batch: &TokenBatch<'_>, mut means: BTreeMap<&'static str, Mean>) -> Self {

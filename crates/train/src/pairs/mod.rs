@@ -10,8 +10,8 @@ pub(crate) mod weigh;
 
 use std::collections::BTreeMap;
 
-use eyas_algo::Mean;
 use eyas_algo::loss::preference::Pair;
+use eyas_algo::{Mean, merge_means};
 use eyas_core::{Episode, Outcome, Seed};
 use eyas_model::{Corruption, ImageStore, Policy, Update, Vlm};
 use eyas_reward::RewardSpec;
@@ -50,11 +50,7 @@ impl Sums {
     /// Takes in what the loss of a micro-batch says.
     pub(crate) fn add(&mut self, loss: f64, metrics: BTreeMap<&'static str, Mean>) {
         self.loss += loss;
-        for (name, mean) in metrics {
-            let all = self.metrics.entry(name).or_default();
-            all.sum += mean.sum;
-            all.count += mean.count;
-        }
+        merge_means(&mut self.metrics, metrics);
     }
 }
 

@@ -68,25 +68,28 @@ mod tests {
         (entropy.unwrap(), kl, rollout.temperature, ppo.clip_high, rollout.max_tokens, rollout.group_size)
     }
 
+    /// A stage of nine steps with those settings, and what it remembers at its start.
+    fn begun(settings: &str) -> Result<(RlStage, StageState), String> {
+        let recipe = format!(
+            "[model]\npreset = \"tiny\"\n[[stage]]\nkind = \"rl\"\nsteps = 9\nenv = [{{ id = \"counting\" }}]\n\
+             optim = {{ lr = 1e-3 }}\n{settings}"
+        );
+        let recipe = Recipe::from_toml(&recipe, "r.toml").map_err(|error| error.to_string())?;
+        let Some(Stage::Rl(stage)) = recipe.stages.into_iter().next() else { panic!("one stage") };
+        let mut state = StageState::default();
+        prepare(&mut state, &stage, Seed::new(1)).unwrap();
+        Ok((stage, state))
+    }
+
     #[test]
     fn a_constraint_that_is_broken_weighs_more() {
         let recipe = r#"
-            [model]
-            preset = "tiny"
-            [[stage]]
-            kind = "rl"
-            steps = 9
-            env = [{ id = "counting" }]
             reward = [{ name = "game" }, { name = "format", label = "constraint", weight = 7.0 }]
-            optim = { lr = 1e-3 }
             [[stage.control]]
             of = "constraint"
             by = { kind = "dual", initial = 0.5, target = 0.75, rate = 2.0, form = "linear", side = "below" }
         "#;
-        let parsed = Recipe::from_toml(recipe, "r.toml").unwrap();
-        let Stage::Rl(stage) = &parsed.stages[0] else { panic!("one stage") };
-        let mut state = StageState::default();
-        prepare(&mut state, stage, Seed::new(1)).unwrap();
+        let (stage, mut state) = begun(recipe).unwrap();
         let weights = |state: &StageState, step| -> Vec<f32> {
             stage.at_step(step, state).reward.iter().map(eyas_reward::RewardSpec::weight).collect()
         };
@@ -95,27 +98,20 @@ mod tests {
         for (seen, weight) in [(0.5, 1.0f32), (1.0, 0.5)] {
             let mut line: Metrics =
                 [("rewards/constraint/mean".to_string(), Value::from(seen))].into_iter().collect();
-            adapt(&mut state, stage, 0, &mut line, 10).unwrap();
+            adapt(&mut state, &stage, 0, &mut line, 10).unwrap();
             assert_eq!(weights(&state, 1), [1.0, weight]);
             assert!(line.contains_key("control/constraint"), "{line:?}");
         }
         let unnamed = recipe.replace("label = \"constraint\", ", "");
-        let error = Recipe::from_toml(&unnamed, "r.toml").unwrap_err().to_string();
+        let error = begun(&unnamed).unwrap_err();
         assert!(error.contains("there is no constraint to change in this stage"), "{error}");
     }
 
     #[test]
     fn a_step_trains_with_the_numbers_it_reports() {
         let recipe = r#"
-            [model]
-            preset = "tiny"
-            [[stage]]
-            kind = "rl"
-            steps = 9
-            env = [{ id = "counting" }]
             reward = [{ name = "format" }]
             rollout = { groups = 2, group_size = 4, max_tokens = 32, temperature = 0.9 }
-            optim = { lr = 1e-3 }
             loss = { kl = { coef = 0.3 }, terms = [{ kind = "entropy", coef = 0.1 }] }
             context = [
                 { steps = 1, max_tokens = 4, group = 3 },
@@ -128,13 +124,10 @@ mod tests {
                 { of = "kl", by = { kind = "adaptive_kl", initial = 0.2, target = 0.1, horizon = 20 } },
             ]
         "#;
-        let recipe = Recipe::from_toml(recipe, "r.toml").unwrap();
-        let Stage::Rl(stage) = &recipe.stages[0] else { panic!("one stage") };
-        let mut state = StageState::default();
-        prepare(&mut state, stage, Seed::new(1)).unwrap();
+        let (stage, mut state) = begun(recipe).unwrap();
         assert_eq!(numbers(&stage.at_step(0, &state)), (0.0, 0.2, 1.0, 0.25, 4, 3));
         let mut line: Metrics = [("kl".to_string(), Value::from(0.4))].into_iter().collect();
-        adapt(&mut state, stage, 0, &mut line, 10).unwrap();
+        adapt(&mut state, &stage, 0, &mut line, 10).unwrap();
         assert_eq!(
             (&line["control/kl"], &line["control/temperature"]),
             (&Value::from(0.2), &Value::from(1.0))
@@ -144,7 +137,7 @@ mod tests {
         assert_eq!((entropy, temperature, clip, tokens, group), (0.5, 0.75, 0.375, 8, 2));
         assert!((kl - 0.22).abs() < 1e-12, "{kl}");
         // A step without the metric leaves it; behind the last of its stages the longest responses stay.
-        adapt(&mut state, stage, 1, &mut Metrics::new(), 10).unwrap();
+        adapt(&mut state, &stage, 1, &mut Metrics::new(), 10).unwrap();
         assert_eq!(numbers(&stage.at_step(7, &state)), (1.0, kl, 0.5, 0.5, 8, 2));
         // What is not controlled is as the recipe says.
         assert_eq!(numbers(&stage.at_step(7, &StageState::default())), (0.1, 0.3, 0.9, 0.2, 8, 2));

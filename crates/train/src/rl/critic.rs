@@ -8,15 +8,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use eyas_algo::advantage::estimator::whiten;
 use eyas_algo::loss::value::polyak::polyak;
 use eyas_algo::loss::value::twin::{TwinBatch, twin_advantage, twin_critic_loss};
-use eyas_algo::{Mean, TokenAdvantages};
+use eyas_algo::{Mean, TokenAdvantages, merge_means};
 use eyas_core::{Episode, Group, Seed, Trajectory};
 use eyas_model::{AdamW, ImageStore, Mlp, Policy, StateError, Targets};
 use eyas_store::{Array, Arrays, StoreError};
 
-use super::value::{game_weight, rewards, turns};
+use super::value::{Row, ValueTargets, by_group, game_weight, rewards, turns};
 use crate::TrainError;
 use crate::optim::micro_batches;
 use crate::recipe::{CriticSettings, RlStage};
@@ -68,8 +67,8 @@ pub enum CriticError {
 
 /// What critics say of the episodes of a step.
 pub(super) struct Judged {
-    /// One for each group.
-    pub(super) advantages: Vec<TokenAdvantages>,
+    /// One for each group; there is nothing to teach a value head.
+    pub(super) valued: Vec<(TokenAdvantages, Vec<ValueTargets>)>,
     /// What the critics learnt: means over their updates, by name.
     pub(super) metrics: BTreeMap<&'static str, Mean>,
 }
@@ -106,15 +105,7 @@ pub(super) fn evaluate(
             rows.push(row(episode, said, &critic.advantages(said)?));
         }
     }
-    let (mut values, masks): (Vec<Vec<f64>>, Vec<Vec<bool>>) = rows.into_iter().unzip();
-    if settings.whiten {
-        let (all, mask): (Vec<&[f64]>, Vec<&[bool]>) =
-            values.iter().zip(&masks).map(|(v, m)| (v.as_slice(), m.as_slice())).unzip();
-        values = whiten(&all, &mask, 1e-8)?;
-    }
-    let mut rows = values.into_iter().zip(masks);
-    let advantages = groups.iter().map(|group| join(group, rows.by_ref().take(group.episodes.len())));
-    Ok(Judged { advantages: advantages.collect(), metrics })
+    Ok(Judged { valued: by_group(rows, groups, settings.whiten)?, metrics })
 }
 
 /// An utterance of an episode.
@@ -229,11 +220,7 @@ impl Critic {
                 weight: &vec![1.0; reward.len()],
             };
             let loss = twin_critic_loss(&batch, &settings.loss, reward.len() as f64)?;
-            for (name, mean) in loss.metrics {
-                let all = metrics.entry(name).or_default();
-                all.sum += mean.sum;
-                all.count += mean.count;
-            }
+            merge_means(&mut metrics, loss.metrics);
             for k in 0..2 {
                 self.q[k].update(&behind, &loss.d_q[k], &optim);
                 self.v[k].update(&before, &loss.d_v[k], &optim);
@@ -359,23 +346,15 @@ fn follow(slow: &mut Mlp, net: &Mlp, tau: f64) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Advantage and mask of every token of an episode.
-fn row(episode: &Episode, said: &[Utterance], advantages: &[f32]) -> (Vec<f64>, Vec<bool>) {
+fn row(episode: &Episode, said: &[Utterance], advantages: &[f32]) -> Row {
     let n = episode.trajectory.len();
-    let (mut values, mut mask) = (vec![0.0; n], vec![false; n]);
+    let graded = episode.total_score().is_some();
+    let mut row = Row { advantages: vec![0.0; n], mask: vec![false; n], targets: None, graded };
     for (utterance, advantage) in said.iter().zip(advantages) {
-        values[utterance.tokens.clone()].fill(f64::from(*advantage));
-        mask[utterance.tokens.clone()].fill(true);
+        row.advantages[utterance.tokens.clone()].fill(f64::from(*advantage));
+        row.mask[utterance.tokens.clone()].fill(true);
     }
-    (values, mask)
-}
-
-fn join(group: &Group, rows: impl Iterator<Item = (Vec<f64>, Vec<bool>)>) -> TokenAdvantages {
-    let (values, mask): (Vec<Vec<f32>>, Vec<Vec<bool>>) =
-        rows.map(|(values, mask)| (values.iter().map(|a| *a as f32).collect(), mask)).unzip();
-    let dead = !mask.iter().flatten().any(|m| *m);
-    let invalid = group.episodes.iter().filter(|e| e.total_score().is_none()).count();
-    TokenAdvantages { values, mask, dead, invalid }
+    row
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ pub fn run_rl(
                 let (policy, critic) = (&model.policy, &mut next.critic);
                 let judged = critic::evaluate(policy, &chosen, stage, settings, critic, &images, seed)?;
                 critic_metrics = judged.metrics;
-                sort_valued(&chosen, judged.advantages.into_iter().map(|a| (a, Vec::new())).collect())
+                sort_valued(&chosen, judged.valued)
             }
         };
         if stage.critic.is_some_and(|critic| step < critic.warmup_steps) {

@@ -42,7 +42,17 @@ pub(super) fn evaluate(
             rows.push(Row::of(episode, values, game, settings)?);
         }
     }
-    if settings.whiten {
+    by_group(rows, groups, settings.whiten)
+}
+
+/// The episodes of all groups, one after the other, as the groups they are of; advantages are normalised over all of
+/// them where `whitened`.
+pub(super) fn by_group(
+    mut rows: Vec<Row>,
+    groups: &[&Group],
+    whitened: bool,
+) -> Result<Vec<(TokenAdvantages, Vec<ValueTargets>)>, TrainError> {
+    if whitened {
         let advantages: Vec<&[f64]> = rows.iter().map(|r| r.advantages.as_slice()).collect();
         let masks: Vec<&[bool]> = rows.iter().map(|r| r.mask.as_slice()).collect();
         let whitened = whiten(&advantages, &masks, 1e-8)?;
@@ -58,11 +68,15 @@ pub(super) fn game_weight(stage: &RlStage) -> f64 {
 }
 
 /// One episode.
-struct Row {
-    advantages: Vec<f64>,
-    mask: Vec<bool>,
-    targets: ValueTargets,
-    graded: bool,
+pub(super) struct Row {
+    /// Of each token.
+    pub(super) advantages: Vec<f64>,
+    /// Whether it counts.
+    pub(super) mask: Vec<bool>,
+    /// None where no value head is taught.
+    pub(super) targets: Option<ValueTargets>,
+    /// Whether the episode has a score.
+    pub(super) graded: bool,
 }
 
 impl Row {
@@ -76,16 +90,19 @@ impl Row {
         let sampled: Vec<bool> = episode.trajectory.kinds().iter().map(|k| k.is_sampled()).collect();
         let turns = turns(episode, &sampled);
         let graded = episode.total_score().is_some();
-        let targets = ValueTargets { old: values, target: vec![0.0; n], weight: vec![0.0; n] };
-        let mut row = Self { advantages: vec![0.0; n], mask: vec![false; n], targets, graded };
+        let wide: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
+        let mut targets = ValueTargets { old: values, target: vec![0.0; n], weight: vec![0.0; n] };
         if !graded || turns.is_empty() {
-            return Ok(row);
+            return Ok(Self {
+                advantages: vec![0.0; n],
+                mask: vec![false; n],
+                targets: Some(targets),
+                graded,
+            });
         }
-        row.mask = sampled;
         let rewards = rewards(episode, &turns, game);
-        let wide: Vec<f64> = row.targets.old.iter().map(|v| f64::from(*v)).collect();
-        row.advantages = match settings.credit {
-            Credit::Token(cfg) => gae(&rewards, &wide, &row.mask, 0.0, &cfg)?,
+        let advantages = match settings.credit {
+            Credit::Token(cfg) => gae(&rewards, &wide, &sampled, 0.0, &cfg)?,
             Credit::Turn(cfg) => turn_gae(&rewards, &wide, &turns, 0.0, &cfg)?,
             Credit::BiLevel(cfg) => bi_level_gae(&rewards, &wide, &turns, 0.0, &cfg)?,
         };
@@ -95,10 +112,10 @@ impl Row {
             Credit::Token(_) | Credit::BiLevel(_) => turns.iter().cloned().flatten().collect(),
         };
         for t in taught {
-            row.targets.target[t] = (row.advantages[t] + wide[t]) as f32;
-            row.targets.weight[t] = 1.0;
+            targets.target[t] = (advantages[t] + wide[t]) as f32;
+            targets.weight[t] = 1.0;
         }
-        Ok(row)
+        Ok(Self { advantages, mask: sampled, targets: Some(targets), graded })
     }
 }
 
@@ -166,7 +183,7 @@ fn join(rows: Vec<Row>) -> (TokenAdvantages, Vec<ValueTargets>) {
     for row in rows {
         joined.values.push(row.advantages.iter().map(|a| *a as f32).collect());
         joined.mask.push(row.mask);
-        targets.push(row.targets);
+        targets.extend(row.targets);
     }
     joined.dead = !joined.mask.iter().flatten().any(|m| *m);
     (joined, targets)

@@ -50,8 +50,8 @@ pub use pair_weight::{
 };
 pub use robust::{RobustDpo, add_robust_dpo};
 pub use select::{
-    ScorePairs, VisrlPairs, all_pairs, best_against_others, best_and_worst, blind_pairs, distinct_pairs,
-    hard_sample_pairs, length_balanced, strongest_pairs, visrl_pair,
+    ScorePairs, VisrlPairs, all_pairs, best_against_others, best_and_worst, hard_sample_pairs,
+    length_balanced, strongest_pairs, visrl_pair,
 };
 pub use simpo::{Simpo, add_simpo};
 pub use sums::{PreferenceSum, Score, Sums};

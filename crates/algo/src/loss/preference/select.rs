@@ -150,34 +150,6 @@ pub fn hard_sample_pairs(correct: &[Option<bool>], cfg: &HardSample) -> Vec<Pair
     right.iter().flat_map(against).collect()
 }
 
-/// The responses to a picture against those that the policy gave without the picture (or with a distorted one):
-/// what can be said blindly is what it should unlearn. All of them are scored with the picture.
-///
-/// (Blind preference optimisation: Li et al., arXiv 2503.14189; bootstrapped preference optimisation: Pi et
-/// al., arXiv 2403.08730.) Follow with [`distinct_pairs`]: a blind response that equals the chosen one teaches
-/// nothing.
-///
-/// **Reading:** the loss of arXiv 2503.14189 was not found; here it is any pair loss, on the ordinary pairs
-/// and on these.
-pub fn blind_pairs(chosen: &[usize], blind: &[usize]) -> Vec<Pair> {
-    chosen.iter().flat_map(|&c| blind.iter().map(move |&b| Pair::new(c, b))).collect()
-}
-
-/// Leaves out pairs whose two responses are the same, and those that repeat the responses of an earlier pair.
-///
-/// `responses`: the tokens of each response. A pair that names a response that is not there is left out.
-pub fn distinct_pairs(pairs: &[Pair], responses: &[&[u32]]) -> Vec<Pair> {
-    let texts = |p: &Pair| Some((*responses.get(p.chosen)?, *responses.get(p.rejected)?));
-    let mut kept: Vec<Pair> = vec![];
-    for pair in pairs {
-        let Some((chosen, rejected)) = texts(pair) else { continue };
-        if chosen != rejected && !kept.iter().any(|k| texts(k) == Some((chosen, rejected))) {
-            kept.push(*pair);
-        }
-    }
-    kept
-}
-
 /// Leaves out pairs whose chosen response is much shorter than the rejected one, so that over the data set both
 /// are about equally long and length is no hint.
 ///
@@ -270,15 +242,6 @@ mod tests {
         assert_eq!(ids(&pairs), [(0, 1), (3, 1), (4, 1)]);
         assert!(pairs.iter().all(|p| (p.weight - 0.9).abs() < 1e-12));
         assert!(hard_sample_pairs(&[Some(true); 3], &HardSample::default()).is_empty());
-    }
-
-    #[test]
-    fn equal_responses_are_no_pair() {
-        let responses: [&[u32]; 4] = [&[1, 2], &[1, 2], &[3], &[3]];
-        let pairs = blind_pairs(&[0], &[1, 2, 3]);
-        assert_eq!(ids(&pairs), [(0, 1), (0, 2), (0, 3)]);
-        assert_eq!(ids(&distinct_pairs(&pairs, &responses)), [(0, 2)]);
-        assert!(distinct_pairs(&[Pair::new(0, 9)], &responses).is_empty());
     }
 
     #[test]
