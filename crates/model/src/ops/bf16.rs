@@ -8,6 +8,7 @@
 use rayon::prelude::*;
 
 use super::matrix::{Mat, check_output, matmul_into};
+use super::simd::vectorised;
 
 /// Columns in a panel of the right side: two registers of 16 lanes.
 const WIDTH: usize = 32;
@@ -30,10 +31,59 @@ pub(crate) fn accelerated() -> bool {
     }
 }
 
-/// Rounds to the nearest bfloat16, ties to even, and back.
+/// Rounds to the nearest bfloat16, ties to even, and back; NaN stays NaN. Without branches, so that rows of it
+/// are done in whole registers.
 #[inline(always)]
-pub(crate) fn round(x: f32) -> f32 {
-    half::bf16::from_f32(x).to_f32()
+fn round(x: f32) -> f32 {
+    let bits = x.to_bits();
+    let nearest = bits.wrapping_add(0x7FFF + (bits >> 16 & 1));
+    // The bit keeps a NaN whose payload is all in the lower half from becoming an infinity.
+    let kept = if x.is_nan() { bits | 0x0040_0000 } else { nearest };
+    f32::from_bits(kept & 0xFFFF_0000)
+}
+
+/// `to` is `from`, rounded.
+fn round_into(to: &mut [f32], from: &[f32]) {
+    vectorised(
+        #[inline(always)]
+        || to.iter_mut().zip(from).for_each(|(to, from)| *to = round(*from)),
+    );
+}
+
+/// The values, rounded; those of large matrices over threads.
+pub(super) fn rounded(values: &[f32]) -> Vec<f32> {
+    const CHUNK: usize = 1 << 15;
+    let mut to = vec![0.0; values.len()];
+    if values.len() > 2 * CHUNK {
+        to.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK)).for_each(|(to, from)| round_into(to, from));
+    } else {
+        round_into(&mut to, values);
+    }
+    to
+}
+
+/// The values of a matrix, rounded, and how far its rows and its columns are apart in them.
+fn rounded_matrix(x: Mat<'_>) -> (Vec<f32>, usize, usize) {
+    // What is next to each other stays so: rows that lie in one piece, or columns.
+    let (lines, length, stride) = match x {
+        Mat { col_stride: 1, .. } => (x.rows, x.cols, x.row_stride),
+        Mat { row_stride: 1, .. } => (x.cols, x.rows, x.col_stride),
+        _ => {
+            let at = |r: usize, c: usize| x.data[r * x.row_stride + c * x.col_stride];
+            let dense: Vec<f32> = (0..x.rows).flat_map(|r| (0..x.cols).map(move |c| at(r, c))).collect();
+            return (rounded(&dense), x.cols, 1);
+        }
+    };
+    let values = if stride == length {
+        rounded(&x.data[..lines * length])
+    } else {
+        let mut values = vec![0.0; lines * length];
+        for (line, to) in values.chunks_exact_mut(length).enumerate() {
+            round_into(to, &x.data[line * stride..][..length]);
+        }
+        values
+    };
+    if x.col_stride == 1 { (values, length, 1) } else { (values, 1, length) }
 }
 
 /// Two neighbours of the inner dimension in one word, the first in the low half.
@@ -82,13 +132,12 @@ pub(super) unsafe fn matmul_bf16_into(out: *mut f32, out_stride: usize, keep: bo
         return;
     }
     if !accelerated() || k == 0 {
-        let dense = |x: Mat<'_>| -> Vec<f32> {
-            let at = |r: usize, c: usize| x.data[r * x.row_stride + c * x.col_stride];
-            (0..x.rows).flat_map(|r| (0..x.cols).map(move |c| round(at(r, c)))).collect()
-        };
-        let (da, db) = (dense(a), dense(b));
+        let ((left, left_rows, left_cols), (right, right_rows, right_cols)) =
+            (rounded_matrix(a), rounded_matrix(b));
+        let a = Mat { data: &left, row_stride: left_rows, col_stride: left_cols, ..a };
+        let b = Mat { data: &right, row_stride: right_rows, col_stride: right_cols, ..b };
         // SAFETY: the caller's promise is the same.
-        return unsafe { matmul_into(out, out_stride, keep, Mat::new(&da, m, k), Mat::new(&db, k, n), true) };
+        return unsafe { matmul_into(out, out_stride, keep, a, b, true) };
     }
     let out = Rows(out);
     let mut panels = Vec::new();
@@ -483,6 +532,34 @@ mod tests {
         let worst = rounded.iter().zip(&full).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
         assert!(worst < 4.0 * 2f32.powi(-8) * (k as f32).sqrt(), "{worst}");
         assert!(worst > 0.0);
+    }
+
+    #[test]
+    fn values_are_rounded_as_bfloat16_is() {
+        // Every upper half with lower halves around the ties; NaN of every kind among them.
+        let lower = [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF];
+        let values: Vec<f32> =
+            (0..=0xFFFFu32).flat_map(|high| lower.map(|low| f32::from_bits(high << 16 | low))).collect();
+        for (value, got) in values.iter().zip(rounded(&values)) {
+            let expected = half::bf16::from_f32(*value).to_f32();
+            assert!(got.to_bits() == expected.to_bits(), "{value:?}: {got:?}, expected {expected:?}");
+        }
+    }
+
+    #[test]
+    fn matrices_are_rounded_in_their_own_layout() {
+        let data: Vec<f32> = (0..60).map(|i| 1.0 + i as f32 / 997.0).collect();
+        let strided = Mat::strided(&data, 5, 7, 10);
+        let neither = Mat { row_stride: 20, col_stride: 3, rows: 3, cols: 6, data: &data };
+        for x in [Mat::new(&data, 6, 10), Mat::new(&data, 6, 10).t(), strided, strided.t(), neither] {
+            let (values, row_stride, col_stride) = rounded_matrix(x);
+            for r in 0..x.rows {
+                for c in 0..x.cols {
+                    let expected = round(x.data[r * x.row_stride + c * x.col_stride]);
+                    assert_eq!(values[r * row_stride + c * col_stride], expected);
+                }
+            }
+        }
     }
 
     #[test]

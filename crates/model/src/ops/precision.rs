@@ -1,6 +1,6 @@
 //! In what precision matrices are multiplied.
 
-use super::bf16::{Bf16Panels, accelerated, matmul_bf16, matmul_bf16_into, round};
+use super::bf16::{Bf16Panels, accelerated, matmul_bf16, matmul_bf16_into, rounded};
 use super::matrix::{Mat, matmul, matmul_into};
 use super::panel::{Panels, Store};
 
@@ -65,10 +65,7 @@ impl Weights {
         match precision {
             Precision::F32 => Self::F32(Panels::new(parts, inputs)),
             Precision::Bf16 if accelerated() => Self::Bf16(Bf16Panels::new(parts, inputs)),
-            Precision::Bf16 => {
-                let rounded: Vec<f32> = parts.concat().into_iter().map(round).collect();
-                Self::Rounded(Panels::new(&[&rounded], inputs))
-            }
+            Precision::Bf16 => Self::Rounded(Panels::new(&[&rounded(&parts.concat())], inputs)),
         }
     }
 
@@ -84,9 +81,7 @@ impl Weights {
     pub(crate) fn product(&self, out: &mut [f32], x: &[f32], store: Store<'_>) {
         match self {
             Self::F32(panels) => panels.product(out, x, store),
-            Self::Rounded(panels) => {
-                panels.product(out, &x.iter().copied().map(round).collect::<Vec<_>>(), store);
-            }
+            Self::Rounded(panels) => panels.product(out, &rounded(x), store),
             Self::Bf16(panels) => {
                 if let Store::Biased(bias) = store {
                     out.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
