@@ -1,7 +1,7 @@
 //! Throws mutated files at whatever reads files from outside, and mutated texts at the parsers of what a policy writes.
 //! A panic, a broken law or a slow input is a finding: it is printed, kept in a file, and ends the run with an error.
 //!
-//! `cargo run --release -p eyas-train --example fuzz -- TARGET AMOUNT [SEED] [FROM]`
+//! `cargo run --release --example fuzz -- TARGET AMOUNT [SEED] [FROM]`
 //!
 //! - `TARGET`: one of those in `targets.rs` and `texts.rs`, or `all`, one after the other.
 //! - `AMOUNT`: how many files each target gets (`50000`), or for how long (`40s`).
