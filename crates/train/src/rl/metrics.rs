@@ -1,11 +1,13 @@
-//! What a step tells about rewards and lengths, under the names of TRL and verl.
+//! What a step tells about rewards, lengths, its updates and its cost, under the names of TRL and verl.
 
 use std::collections::BTreeMap;
 
 use eyas_algo::PolicyMetrics;
 use eyas_core::{Episode, Outcome};
-use eyas_rollout::Reference;
+use eyas_model::PassSeconds;
+use eyas_rollout::{Reference, RolloutStats};
 
+use super::update::Sums;
 use crate::recipe::RlStage;
 
 /// Mean and (population) standard deviation.
@@ -90,8 +92,60 @@ pub(super) fn length_metrics(put: &mut impl FnMut(&str, f64), episodes: &[&Episo
     put("invalid_actions", invalid as f64 / turns.iter().sum::<f64>().max(1.0));
 }
 
+/// What the updates of a step have done. Entropy and the distance between sampler and trainer are means over tokens.
+pub(super) fn update_metrics(put: &mut impl FnMut(&str, f64), sums: &Sums, lr: f32) {
+    put("loss", sums.loss);
+    put("actor/pg_loss", sums.loss);
+    let tokens = sums.tokens.max(1) as f64;
+    put("entropy", sums.entropy / tokens);
+    put("actor/entropy", sums.entropy / tokens);
+    put("sampling/sampling_logp_difference/mean", sums.mismatch / tokens);
+    put("sampling/sampling_logp_difference/max", sums.mismatch_max);
+    put("training/rollout_probs_diff_mean", sums.mismatch / tokens);
+    policy_metrics(put, &sums.metrics);
+    put("grad_norm", sums.grad_norm);
+    put("actor/grad_norm", sums.grad_norm);
+    put("learning_rate", f64::from(lr));
+    put("updates", sums.applied as f64);
+}
+
+/// Wall-clock seconds of the parts of a step.
+pub(super) struct StepSeconds {
+    pub(super) generation: f64,
+    pub(super) rewards: f64,
+    pub(super) advantages: f64,
+    pub(super) updates: f64,
+    /// Inside the updates.
+    pub(super) passes: PassSeconds,
+    pub(super) step: f64,
+}
+
+/// Tokens and seconds of a step.
+pub(super) fn cost_metrics(put: &mut impl FnMut(&str, f64), stats: &RolloutStats, seconds: &StepSeconds) {
+    let tokens = (stats.sampled_tokens + stats.prompt_tokens) as f64;
+    put("num_tokens", tokens);
+    put("sampled_tokens", stats.sampled_tokens as f64);
+    put("step_time", seconds.step);
+    put("timing_s/gen", seconds.generation);
+    put("timing_s/render", stats.seconds.render);
+    put("timing_s/encode", stats.seconds.encode);
+    put("timing_s/prefill", stats.seconds.prefill);
+    put("timing_s/decode", stats.seconds.decode);
+    put("timing_s/sample", stats.seconds.sample);
+    put("timing_s/act", stats.seconds.act);
+    put("decoder_passes", stats.passes as f64);
+    put("timing_s/reward", seconds.rewards);
+    put("timing_s/adv", seconds.advantages);
+    put("timing_s/score", seconds.passes.forward);
+    put("timing_s/backward", seconds.passes.backward);
+    put("timing_s/optimizer", seconds.passes.optimizer);
+    put("timing_s/update_actor", seconds.updates);
+    put("timing_s/step", seconds.step);
+    put("perf/throughput", tokens / seconds.step);
+}
+
 /// What the loss has seen, each mean under its own name and under those of TRL and verl where they have one.
-pub(super) fn policy_metrics(put: &mut impl FnMut(&str, f64), metrics: &PolicyMetrics) {
+fn policy_metrics(put: &mut impl FnMut(&str, f64), metrics: &PolicyMetrics) {
     put("sampling/importance_sampling_ratio/max", metrics.ratio_max);
     put("sampling/importance_sampling_ratio/min", metrics.ratio_min);
     for (name, mean) in &metrics.means {

@@ -27,7 +27,7 @@ use eyas_model::{Policy, Sampling, ScoreOptions, Targets, Vlm};
 use eyas_reward::RewardSpec;
 use eyas_rollout::{Agent, Reference, RolloutConfig, RolloutError, Start, Watch, each};
 use likelihood::reference_name;
-use metrics::{length_metrics, policy_metrics, reward_metrics};
+use metrics::{StepSeconds, cost_metrics, length_metrics, reward_metrics, update_metrics};
 use resample::resample;
 use serde_json::Value;
 pub(crate) use update::{Sorted, UpdateConfig, Views, sort, update};
@@ -125,20 +125,17 @@ pub fn run_rl(
         };
         let flows = stage.flow.map(|settings| flow::sort(&chosen, settings, demonstrations));
         let mut critic_metrics = BTreeMap::new();
-        let Sorted { mut live, dead, invalid } = match (&flows, &stage.value, &stage.critic) {
-            (Some(flows), _, _) => Sorted { live: Vec::new(), dead: flows.dead, invalid: flows.invalid },
-            (None, None, None) => sort(&chosen, &stage.advantage, demonstrations)?,
-            (None, Some(settings), _) => {
-                let valued = evaluate(&model.policy, &chosen, stage, settings, &images, &options)?;
-                sort_valued(&chosen, valued)
-            }
-            (None, None, Some(settings)) => {
-                let seed = seed.split("critic", 0);
-                let (policy, critic) = (&model.policy, &mut next.critic);
-                let judged = critic::evaluate(policy, &chosen, stage, settings, critic, &images, seed)?;
-                critic_metrics = judged.metrics;
-                sort_valued(&chosen, judged.valued)
-            }
+        let Sorted { mut live, dead, invalid } = if let Some(flows) = &flows {
+            Sorted { live: Vec::new(), dead: flows.dead, invalid: flows.invalid }
+        } else if let Some(settings) = &stage.value {
+            sort_valued(&chosen, evaluate(&model.policy, &chosen, stage, settings, &images, &options)?)
+        } else if let Some(settings) = &stage.critic {
+            let (policy, critic, seed) = (&model.policy, &mut next.critic, seed.split("critic", 0));
+            let judged = critic::evaluate(policy, &chosen, stage, settings, critic, &images, seed)?;
+            critic_metrics = judged.metrics;
+            sort_valued(&chosen, judged.valued)
+        } else {
+            sort(&chosen, &stage.advantage, demonstrations)?
         };
         if stage.critic.is_some_and(|critic| step < critic.warmup_steps) {
             guard.note("no update: the critics are warming up".into());
@@ -148,7 +145,7 @@ pub fn run_rl(
             Some(pad) => Some(resample(&mut live, pad, seed.split("resample", 0))?),
             None => None,
         };
-        let adv_secs = clock.elapsed().as_secs_f64();
+        let advantages = clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
         let settings = adamw(&stage.optim, stage.steps, step);
@@ -189,7 +186,7 @@ pub fn run_rl(
             mean.average_with(&model.policy, decay);
         }
         let passes = model.policy.take_seconds();
-        let update_secs = clock.elapsed().as_secs_f64();
+        let updates = clock.elapsed().as_secs_f64();
         let (trained, sampled) = (live.len(), groups.len());
         let dead = match stage.dynamic_sampling {
             None => dead,
@@ -204,7 +201,14 @@ pub fn run_rl(
         line.insert("step".into(), Value::from(step));
         line.insert("stage".into(), Value::from(stage.name.as_str()));
         let mut put = |key: &str, value: f64| put(&mut line, key, value);
-        let seconds = begin.elapsed().as_secs_f64();
+        let seconds = StepSeconds {
+            generation: gen_secs,
+            rewards: reward_secs,
+            advantages,
+            updates,
+            passes,
+            step: begin.elapsed().as_secs_f64(),
+        };
         let own: Vec<&Episode> =
             episodes.chunks(stage.rollout.group_size).flat_map(|g| &g[..stage.sampled()]).collect();
         let fresh: Vec<bool> = prefixes.iter().map(Option::is_none).collect();
@@ -242,39 +246,9 @@ pub fn run_rl(
             put("judge/questions", asked.questions as f64);
             put("judge/failed", asked.failed as f64);
         }
-        put("loss", sums.loss);
-        put("actor/pg_loss", sums.loss);
-        let tokens = sums.tokens.max(1) as f64;
-        put("entropy", sums.entropy / tokens);
-        put("actor/entropy", sums.entropy / tokens);
-        put("sampling/sampling_logp_difference/mean", sums.mismatch / tokens);
-        put("sampling/sampling_logp_difference/max", sums.mismatch_max);
-        put("training/rollout_probs_diff_mean", sums.mismatch / tokens);
-        policy_metrics(&mut put, &sums.metrics);
-        put("grad_norm", sums.grad_norm);
-        put("actor/grad_norm", sums.grad_norm);
-        put("learning_rate", f64::from(settings.lr));
-        put("updates", sums.applied as f64);
+        update_metrics(&mut put, &sums, settings.lr);
         guard.metrics(&mut put);
-        put("num_tokens", (stats.sampled_tokens + stats.prompt_tokens) as f64);
-        put("sampled_tokens", stats.sampled_tokens as f64);
-        put("step_time", seconds);
-        put("timing_s/gen", gen_secs);
-        put("timing_s/render", stats.seconds.render);
-        put("timing_s/encode", stats.seconds.encode);
-        put("timing_s/prefill", stats.seconds.prefill);
-        put("timing_s/decode", stats.seconds.decode);
-        put("timing_s/sample", stats.seconds.sample);
-        put("timing_s/act", stats.seconds.act);
-        put("decoder_passes", stats.passes as f64);
-        put("timing_s/reward", reward_secs);
-        put("timing_s/adv", adv_secs);
-        put("timing_s/score", passes.forward);
-        put("timing_s/backward", passes.backward);
-        put("timing_s/optimizer", passes.optimizer);
-        put("timing_s/update_actor", update_secs);
-        put("timing_s/step", seconds);
-        put("perf/throughput", (stats.sampled_tokens + stats.prompt_tokens) as f64 / seconds);
+        cost_metrics(&mut put, &stats, &seconds);
         adapt(&mut next, stage, step, &mut line, episodes.len())?;
         *state = next;
         report(StepReport {
