@@ -50,6 +50,7 @@ const OTHER_MODEL: &str = "config.json and the weights seem to be of different m
 const DIVERGED: &str = "the training that wrote these weights diverged; go back to an earlier checkpoint";
 const CONTEXT: &str = "raise the context (--max-context, in a recipe stage.NAME.rollout.max_context and \
     eval.max_context), as far as the model's own context goes";
+const KV_BUDGET: &str = "raise stage.NAME.rollout.kv_budget_mib, or lower max_context";
 const SCORES: &str = "a reward or its judge is failing; when it works again go on with `eyas train --resume RUN`. The \
     recipe's guard.max_invalid says how many failures are too many";
 const REWARD_MODEL: &str = "params.model of the reward takes the folder that a stage of kind \"reward_model\" left, \
@@ -114,6 +115,7 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = cause.downcast_ref::<RolloutError>() {
         return match error {
             RolloutError::Prompt { .. } => Some(CONTEXT),
+            RolloutError::KvBudget { .. } => Some(KV_BUDGET),
             RolloutError::Policy(error) => hint(error),
             _ => None,
         };

@@ -113,6 +113,14 @@ fn runs() {
         assert!(ran.err.ends_with(&format!("{room}\n{context}\n")), "{ran:?}");
         assert_eq!((ran.code, fs::read_dir(&dir).unwrap().count()), (1, before), "no run directory is left");
     }
+    let budget = ["stage.rl.rollout.kv_budget_mib=1", "stage.rl.rollout.max_context=1500"];
+    let ran = eyas(&dir, &["train", "r.toml", "--run", "run", "--set", budget[0], "--set", budget[1]]);
+    let hint = "hint: raise stage.NAME.rollout.kv_budget_mib, or lower max_context\n";
+    assert!(
+        ran.err.starts_with("error: environment frozen-lake: an episode may take 1500 tokens"),
+        "{ran:?}"
+    );
+    assert!(ran.err.ends_with(hint) && !dir.join("run").exists(), "{ran:?}");
 
     fs::create_dir(dir.join("run")).unwrap();
     fs::write(dir.join("run/thesis.txt"), "mine").unwrap();

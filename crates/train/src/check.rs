@@ -3,37 +3,41 @@
 use eyas_core::Seed;
 use eyas_gym::{ResponseStyle, first_message, response};
 use eyas_model::{PolicyError, Vlm};
-use eyas_rollout::{Agent, RolloutError, Start};
+use eyas_rollout::{Agent, RolloutConfig, RolloutError, Start};
 
 use crate::TrainError;
-use crate::recipe::{EnvChoice, PreferenceStage, Recipe, RewardModelStage, Stage};
+use crate::recipe::{EnvChoice, PreferenceStage, Recipe, RewardModelStage, RolloutSettings, Stage};
 
 /// Checks that the first prompt of every environment leaves room for a response, in the context that its
-/// stage or the evaluation allows and the model has. One state of each environment is tried: within an
+/// stage or the evaluation allows and the model has, and that an episode of that length has room among the cached
+/// keys and values. One state of each environment is tried: within an
 /// environment prompts differ by a few tokens at most.
 ///
 /// # Errors
-/// [`RolloutError::Prompt`] for what is played, [`PolicyError::Context`] for what is demonstrated.
+/// [`RolloutError::Prompt`] and [`RolloutError::KvBudget`] for what is played, [`PolicyError::Context`] for what is demonstrated.
 pub fn check_prompts(model: &Vlm, recipe: &Recipe) -> Result<(), TrainError> {
     let style = recipe.prompt.style;
     let positions = model.policy.config().text.max_position_embeddings;
-    let played = |env: &EnvChoice, max_context: usize| {
+    let played = |env: &EnvChoice, max_context: usize, kv_bytes: usize| {
         let (prompt, _) = lengths(model, env, style)?;
         let context = max_context.min(positions);
         if prompt + 1 > context {
             return Err(RolloutError::Prompt { env: env.id.clone(), prompt, context }.into());
         }
+        let budget = kv_bytes / model.policy.kv_bytes_per_token().max(1);
+        if context > budget {
+            return Err(RolloutError::KvBudget { env: env.id.clone(), needed: context, budget }.into());
+        }
         Ok(())
+    };
+    let in_stage = |envs: &[EnvChoice], rollout: &RolloutSettings| {
+        envs.iter().try_for_each(|env| played(env, rollout.max_context, rollout.kv_budget_mib << 20))
     };
     for stage in &recipe.stages {
         match stage {
             Stage::Preference(PreferenceStage { env, rollout, .. })
-            | Stage::RewardModel(RewardModelStage { env, rollout, .. }) => {
-                env.iter().try_for_each(|env| played(env, rollout.max_context))?;
-            }
-            Stage::Rl(stage) => {
-                stage.env.iter().try_for_each(|env| played(env, stage.rollout.max_context))?;
-            }
+            | Stage::RewardModel(RewardModelStage { env, rollout, .. }) => in_stage(env, rollout)?,
+            Stage::Rl(stage) => in_stage(&stage.env, &stage.rollout)?,
             // A demonstration is cut between turns only, so its first turn has to fit.
             Stage::Sft(stage) => stage.env.iter().try_for_each(|env| {
                 let (prompt, response) = lengths(model, env, style)?;
@@ -46,7 +50,8 @@ pub fn check_prompts(model: &Vlm, recipe: &Recipe) -> Result<(), TrainError> {
             })?,
         }
     }
-    recipe.eval.env.iter().try_for_each(|env| played(env, recipe.eval.max_context))
+    let max_context = recipe.eval.max_context;
+    recipe.eval.env.iter().try_for_each(|env| played(env, max_context, RolloutConfig::KV_BYTES))
 }
 
 /// Tokens of the first prompt and of the oracle's response to it.
@@ -100,5 +105,22 @@ mod tests {
         };
         assert!(check(&rl(prompt + 1), 2048).is_ok());
         assert!(check(&rl(prompt), 2048).is_err());
+    }
+
+    #[test]
+    fn an_episode_that_the_key_value_budget_cannot_hold_is_found_before_the_training() {
+        let model = model();
+        let held = (1 << 20) / model.policy.kv_bytes_per_token();
+        let check = |mib: usize| {
+            let stage = format!(
+                "kind = \"rl\"\nreward = [{{ name = \"game\" }}]\n\
+                 rollout = {{ max_tokens = 4, max_context = 2000, kv_budget_mib = {mib} }}"
+            );
+            check_prompts(&model, &recipe(&stage, 2048)).err().map(|error| error.to_string())
+        };
+        assert_eq!(check(2000 / held + 1), None);
+        let error = check(1).unwrap_or_default();
+        let expected = format!("an episode may take 2000 tokens, but the key-value budget holds {held}");
+        assert!(error.ends_with(&expected), "{error}");
     }
 }
