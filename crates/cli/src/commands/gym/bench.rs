@@ -161,23 +161,11 @@ fn pool(chosen: &[(&EnvEntry, Knobs)], args: &BenchArgs, out: &mut dyn Write) ->
             scripts.push(script(entry.reset(seed, knobs)?, seed.split("answers", 0)));
         }
     }
-    let longest = scripts.iter().map(|s| s.answers.len()).max().unwrap_or(0);
+    // Slots whose script is empty have nothing to measure.
+    scripts.retain(|script| !script.answers.is_empty());
     let mut rates = Vec::new();
     for threads in [1, 2] {
-        let mut steps = 0usize;
-        let seconds = repeat_result(args.seconds, || {
-            let slots = scripts.iter().map(|s| s.start.fork()).collect();
-            let mut pool = Pool::new(slots, threads)?;
-            let turns: Vec<Vec<_>> = (0..longest)
-                .map(|turn| scripts.iter().map(|s| s.answers.get(turn).map(String::as_str)).collect())
-                .collect();
-            steps += turns.iter().flatten().flatten().count();
-            let clock = Instant::now();
-            for answers in &turns {
-                black_box(pool.step(answers));
-            }
-            Ok(clock.elapsed().as_secs_f64())
-        })?;
+        let (steps, seconds) = pool_steps(&scripts, threads, args.seconds)?;
         let pool = Pool::new(scripts.iter().map(|s| s.start.fork()).collect(), threads)?;
         let mut frames = 0usize;
         let drawing = repeat(args.seconds, || {
@@ -185,7 +173,7 @@ fn pool(chosen: &[(&EnvEntry, Knobs)], args: &BenchArgs, out: &mut dyn Write) ->
             frames += black_box(pool.render()).len();
             clock.elapsed().as_secs_f64()
         });
-        rates.push((steps as f64 / seconds, frames as f64 / drawing));
+        rates.push((steps / seconds, frames as f64 / drawing));
     }
     let [(one, drawn_one), (two, drawn_two)] = rates[..] else { return Ok(()) };
     let report = PoolSpeed {
@@ -208,6 +196,32 @@ fn pool(chosen: &[(&EnvEntry, Knobs)], args: &BenchArgs, out: &mut dyn Write) ->
         row("pictures/s", report.frames_per_sec, report.frames_ratio),
     ];
     Ok(write_columns(&rows, "", out)?)
+}
+
+/// Steps of a pool in which every slot is at work, and the seconds they took. A slot whose episode is over starts
+/// anew, outside the clock.
+fn pool_steps(scripts: &[Script], threads: usize, seconds: f64) -> anyhow::Result<(f64, f64)> {
+    let mut pool = Pool::new(scripts.iter().map(|s| s.start.fork()).collect(), threads)?;
+    let mut turns = vec![0; scripts.len()];
+    let (mut steps, mut total) = (0usize, 0.0);
+    while total < seconds {
+        let answers: Vec<_> =
+            turns.iter().zip(scripts).map(|(turn, s)| s.answers.get(*turn).map(String::as_str)).collect();
+        let clock = Instant::now();
+        black_box(pool.step(&answers));
+        total += clock.elapsed().as_secs_f64();
+        steps += answers.len();
+        let mut slots = pool.replace(Vec::new());
+        for ((slot, turn), script) in slots.iter_mut().zip(&mut turns).zip(scripts) {
+            *turn += 1;
+            if *turn == script.answers.len() {
+                *turn = 0;
+                *slot = script.start.fork();
+            }
+        }
+        pool.replace(slots);
+    }
+    Ok((steps as f64, total))
 }
 
 /// An episode and random answers that play it to its end.
@@ -274,15 +288,6 @@ fn measure(entry: &EnvEntry, knobs: &Knobs, seconds: f64) -> anyhow::Result<Spee
         reset_median_millis: resets[resets.len() / 2],
         reset_p99_millis: resets[resets.len() * 99 / 100],
     })
-}
-
-/// As [`repeat`], for work that may fail.
-fn repeat_result(seconds: f64, mut work: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
-    let mut total = 0.0;
-    while total < seconds {
-        total += work()?.max(1e-9);
-    }
-    Ok(total)
 }
 
 /// Calls `work`, which gives the seconds it took, until they add up to `seconds`; gives their sum.
