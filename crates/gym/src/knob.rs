@@ -348,7 +348,10 @@ fn check(env: &str, spec: &KnobSpec, value: &KnobValue) -> Result<KnobValue, Kno
         env: env.into(),
         knob: spec.name.into(),
         wanted: wanted.into(),
-        got: format!("{value:?}"),
+        got: match value {
+            KnobValue::Choice(text) => format!("{text:?}"),
+            other => other.to_string(),
+        },
     };
     let outside = |range: String| KnobError::Range {
         env: env.into(),
@@ -418,7 +421,11 @@ mod tests {
             "environment \"e\" has no knob \"sice\"; did you mean \"size\"?"
         );
         assert_eq!(text(one("size", KnobValue::Int(9))), "knob e.size = 9 is outside 2..=8");
-        assert_eq!(text(one("size", KnobValue::Bool(true))), "knob e.size wants an integer, got Bool(true)");
+        assert_eq!(text(one("size", KnobValue::Bool(true))), "knob e.size wants an integer, got true");
+        assert_eq!(
+            text(one("size", KnobValue::Choice("big".into()))),
+            "knob e.size wants an integer, got \"big\""
+        );
         assert_eq!(text(one("slip", KnobValue::Float(f64::NAN))), "knob e.slip = NaN is outside 0..=1");
     }
 
