@@ -1,5 +1,5 @@
 //! Steps, pictures, forks and resets of every environment at its default knobs, on one core, with what they
-//! allocate: `cargo bench -p eyas-gym`, or of one of them `cargo bench -p eyas-gym -- step/2048`.
+//! allocate: `cargo bench -p eyas-gym --bench speed`, or of one of them with `-- 'step.*2048'` behind it.
 //!
 //! `eyas gym bench` measures the same at any knobs, and pools.
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails should stop")]
@@ -23,15 +23,15 @@ fn ids() -> impl Iterator<Item = &'static str> {
     registry().into_iter().map(|entry| entry.spec.id)
 }
 
-fn start(id: &str, seed: u64) -> Box<dyn Game> {
+fn start(id: &str) -> Box<dyn Game> {
     let entry = find(id).unwrap();
-    entry.reset(Seed::new(seed), &entry.knobs(&Default::default()).unwrap()).unwrap()
+    entry.reset(Seed::new(0), &entry.knobs(&Default::default()).unwrap()).unwrap()
 }
 
 /// A whole episode of a random player; its answers are parsed.
 #[divan::bench(args = ids())]
 fn step(bencher: Bencher<'_, '_>, id: &str) {
-    let start = start(id, 0);
+    let start = start(id);
     let (mut game, mut rng, mut answers) = (start.fork(), Seed::new(1).rng(), Vec::new());
     while game.status() == Status::Running && answers.len() < STEPS {
         let Some(answer) = game.guess(&mut rng) else { break };
@@ -51,22 +51,23 @@ fn step(bencher: Bencher<'_, '_>, id: &str) {
 /// What the policy is shown: one picture, or all frames of a clip.
 #[divan::bench(args = ids())]
 fn draw(bencher: Bencher<'_, '_>, id: &str) {
-    let start = start(id, 0);
+    let start = start(id);
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| start.frames());
 }
 
 #[divan::bench(args = ids())]
 fn fork(bencher: Bencher<'_, '_>, id: &str) {
-    let start = start(id, 0);
+    let start = start(id);
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| start.fork());
 }
 
 /// A new episode, generators and their solvers included.
 #[divan::bench(args = ids())]
 fn reset(bencher: Bencher<'_, '_>, id: &str) {
-    let mut seed = 0;
+    let entry = find(id).unwrap();
+    let (knobs, mut seed) = (entry.knobs(&Default::default()).unwrap(), 0);
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| {
         seed += 1;
-        start(id, seed)
+        entry.reset(Seed::new(seed), &knobs).unwrap()
     });
 }
