@@ -9,12 +9,12 @@ use crate::TrainError;
 use crate::recipe::{EnvChoice, PreferenceStage, Recipe, RewardModelStage, RolloutSettings, Stage};
 
 /// Checks that the first prompt of every environment leaves room for a response, in the context that its
-/// stage or the evaluation allows and the model has, and that an episode of that length has room among the cached
-/// keys and values. One state of each environment is tried: within an
-/// environment prompts differ by a few tokens at most.
+/// stage or the evaluation allows and the model has, and that the key-value budget holds an episode of that
+/// length. One state of each environment is tried: within an environment prompts differ by a few tokens at most.
 ///
 /// # Errors
-/// [`RolloutError::Prompt`] and [`RolloutError::KvBudget`] for what is played, [`PolicyError::Context`] for what is demonstrated.
+/// [`RolloutError::Prompt`] and [`RolloutError::KvBudget`] for what is played, [`PolicyError::Context`] for what
+/// is demonstrated.
 pub fn check_prompts(model: &Vlm, recipe: &Recipe) -> Result<(), TrainError> {
     let style = recipe.prompt.style;
     let positions = model.policy.config().text.max_position_embeddings;

@@ -84,7 +84,7 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         Dtype::Bf16 => Precision::Bf16,
     };
     if !precision.accelerated() {
-        eprintln!("note: this processor has no bf16 instructions; bf16 is emulated and slower than f32");
+        eprintln!("note: this processor has no bf16 instructions; bf16 is emulated and no faster than f32");
     }
     let config = BenchConfig {
         batch: args.batch,

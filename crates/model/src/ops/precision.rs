@@ -16,7 +16,8 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Whether this machine has instructions for it. Without, bfloat16 is slower than f32, not faster.
+    /// Whether this machine has instructions for it. Without, bfloat16 is emulated and no
+    /// faster than f32.
     pub fn accelerated(self) -> bool {
         self == Self::F32 || accelerated()
     }
