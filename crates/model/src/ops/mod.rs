@@ -2,11 +2,12 @@
 //!
 //! The functions here choose by device; both sides compute the same thing.
 
-pub(crate) mod attend_row;
+pub(crate) mod attend;
 mod attention;
 pub(crate) mod bf16;
 mod head;
 mod host;
+pub(crate) mod key_values;
 mod linear;
 mod matrix;
 mod mlp;

@@ -5,10 +5,12 @@
 //! order. So a row's result depends on nothing but the row: not on how many others there are, not on
 //! the number of threads.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 /// Outputs in a panel: two registers of 16 lanes, or four of 8.
-const WIDTH: usize = 32;
+pub(super) const WIDTH: usize = 32;
 
 /// A weight matrix `[outputs, inputs]` in panels of 32 outputs: `panel[input][output]`.
 pub(crate) struct Panels {
@@ -69,7 +71,7 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Registers a panel row takes, and rows at a time: as many sums as the registers hold.
+        // Registers of a row of sums, and rows at a time: as many sums as the registers hold.
         match S::F32_LANES {
             16 => self.run::<S, 2, 8>(simd),
             8 => self.run::<S, 4, 2>(simd),
@@ -86,52 +88,79 @@ impl Product<'_> {
         let (inputs, outputs) = (panels.inputs, panels.outputs);
         for (i, panel) in panels.data.chunks_exact(WIDTH * inputs).enumerate() {
             let first = i * WIDTH;
-            let mut row = 0;
-            let mut left = x.len() / inputs;
-            let mut put = |row: usize, sums: &[[f32; WIDTH]]| {
-                for (r, sums) in sums.iter().enumerate() {
-                    let to = &mut out[(row + r) * outputs + first..(row + r + 1) * outputs];
-                    match store {
-                        Store::Set => to.iter_mut().zip(sums).for_each(|(o, s)| *o = *s),
-                        Store::Biased(bias) => {
-                            to.iter_mut().zip(sums).zip(&bias[first..]).for_each(|((o, s), b)| *o = s + b)
-                        }
-                        Store::Added => to.iter_mut().zip(sums).for_each(|(o, s)| *o += s),
-                    }
+            let mut rows = Rows::<S, C> { simd, panel, first, inputs, outputs, x, out, store };
+            in_blocks::<R>(0..x.len() / inputs, &mut rows);
+        }
+    }
+}
+
+/// Work on neighbouring rows, some at a time.
+pub(super) trait Blocks {
+    /// Does rows `first..first + N`.
+    fn block<const N: usize>(&mut self, first: usize);
+}
+
+/// Does `rows` in blocks of `R`, and what is left in smaller ones.
+#[inline(always)]
+pub(super) fn in_blocks<const R: usize>(rows: Range<usize>, work: &mut impl Blocks) {
+    let (mut row, end) = (rows.start, rows.end);
+    while row + R <= end {
+        work.block::<R>(row);
+        row += R;
+    }
+    if R > 4 && row + 4 <= end {
+        work.block::<4>(row);
+        row += 4;
+    }
+    if R > 2 && row + 2 <= end {
+        work.block::<2>(row);
+        row += 2;
+    }
+    if row < end {
+        work.block::<1>(row);
+    }
+}
+
+/// The rows of a product, for one panel.
+struct Rows<'a, S, const C: usize> {
+    simd: S,
+    panel: &'a [f32],
+    first: usize,
+    inputs: usize,
+    outputs: usize,
+    x: &'a [f32],
+    out: &'a mut [f32],
+    store: Store<'a>,
+}
+
+impl<S: Simd, const C: usize> Blocks for Rows<'_, S, C> {
+    #[inline(always)]
+    fn block<const N: usize>(&mut self, row: usize) {
+        let x = std::array::from_fn(|n| &self.x[(row + n) * self.inputs..(row + n + 1) * self.inputs]);
+        let sums = block::<S, C, N>(self.simd, self.panel, x);
+        for (n, sums) in sums.iter().enumerate() {
+            let to = &mut self.out[(row + n) * self.outputs + self.first..(row + n + 1) * self.outputs];
+            match self.store {
+                Store::Set => to.iter_mut().zip(sums).for_each(|(o, s)| *o = *s),
+                Store::Biased(bias) => {
+                    to.iter_mut().zip(sums).zip(&bias[self.first..]).for_each(|((o, s), b)| *o = s + b)
                 }
-            };
-            while left >= R {
-                put(row, &block::<S, C, R>(simd, panel, &x[row * inputs..(row + R) * inputs], inputs));
-                row += R;
-                left -= R;
-            }
-            if R > 4 && left >= 4 {
-                put(row, &block::<S, C, 4>(simd, panel, &x[row * inputs..(row + 4) * inputs], inputs));
-                row += 4;
-                left -= 4;
-            }
-            if R > 2 && left >= 2 {
-                put(row, &block::<S, C, 2>(simd, panel, &x[row * inputs..(row + 2) * inputs], inputs));
-                row += 2;
-                left -= 2;
-            }
-            if left == 1 {
-                put(row, &block::<S, C, 1>(simd, panel, &x[row * inputs..(row + 1) * inputs], inputs));
+                Store::Added => to.iter_mut().zip(sums).for_each(|(o, s)| *o += s),
             }
         }
     }
 }
 
-/// `R` rows times one panel.
+/// `R` rows, as long as each other, times one panel.
 #[inline(always)]
-fn block<S: Simd, const C: usize, const R: usize>(
+pub(super) fn block<S: Simd, const C: usize, const R: usize>(
     simd: S,
     panel: &[f32],
-    x: &[f32],
-    inputs: usize,
+    x: [&[f32]; R],
 ) -> [[f32; WIDTH]; R] {
     let mut sums = [[simd.splat_f32s(0.0); C]; R];
-    let x: [&[f32]; R] = std::array::from_fn(|r| &x[r * inputs..(r + 1) * inputs]);
+    let inputs = x[0].len();
+    let x: [&[f32]; R] = std::array::from_fn(|r| &x[r][..inputs]);
     let (weights, _) = S::as_simd_f32s(panel).0.as_chunks::<C>();
     for (i, weights) in weights.iter().enumerate().take(inputs) {
         for r in 0..R {
@@ -143,9 +172,7 @@ fn block<S: Simd, const C: usize, const R: usize>(
     }
     let mut out = [[0.0; WIDTH]; R];
     for (out, sums) in out.iter_mut().zip(&sums) {
-        for (to, from) in S::as_mut_simd_f32s(out).0.iter_mut().zip(sums) {
-            *to = *from;
-        }
+        S::as_mut_simd_f32s(out).0.copy_from_slice(sums);
     }
     out
 }

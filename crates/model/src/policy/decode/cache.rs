@@ -3,19 +3,13 @@
 use std::sync::Arc;
 
 use crate::arch::Positions;
+use crate::ops::key_values::KeyValues;
 
-/// Keys (rotated) and values of one layer, `[tokens, kv_heads·d]` each.
-#[derive(Clone, Default)]
-pub(super) struct LayerCache {
-    pub(super) keys: Vec<f32>,
-    pub(super) values: Vec<f32>,
-}
-
-/// Keys and values of a sequence: what it shares with its siblings, then its own.
+/// Keys and values of a sequence by layer: what it shares with its siblings, then its own.
 #[derive(Clone)]
 pub(super) struct Sequence {
-    pub(super) prefix: Arc<Vec<LayerCache>>,
-    pub(super) tail: Vec<LayerCache>,
+    pub(super) prefix: Arc<Vec<KeyValues>>,
+    pub(super) tail: Vec<KeyValues>,
     pub(super) positions: Positions,
     pub(super) len: usize,
 }

@@ -5,19 +5,25 @@
 //! through all layers at once, and threads share out the sequences. [`super::plain`] is the same pass
 //! on tensors.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
-use super::cache::{Chunk, Sequence};
+use super::cache::Chunk;
 use crate::arch::{Params, TextModel, text_rope};
 use crate::hf::TextConfig;
 use crate::ops::Weights;
-use crate::ops::attend_row::{Cached, attend_row};
+use crate::ops::attend::{Reader, attend};
+use crate::ops::key_values::KeyValues;
 use crate::ops::panel::Store;
 use crate::ops::simd;
 
-/// Rows that go through the layers together: enough to make use of each weight that is read, few
+/// Rows that go through the layers together at most: enough to make use of each weight that is read, few
 /// enough to stay in the processor's cache.
 const ROWS: usize = 32;
+/// And at least, as long as there are others: with fewer, reading the weights takes as long as the products.
+const FEWEST: usize = 4;
 
 /// The decoder's weights, laid out for passes with few rows.
 pub(crate) struct FastText {
@@ -71,11 +77,13 @@ impl FastText {
     ) {
         let vocab = self.head.outputs();
         // Neighbours share a pass until it has rows enough. Where the cuts fall changes no result.
+        let total: usize = chunks.iter().map(|chunk| chunk.positions.len()).sum();
+        let enough = rows_of_a_pass(total, rayon::current_num_threads());
         let mut jobs = Vec::new();
         let (mut chunks, mut logits) = (chunks, logits);
         while !chunks.is_empty() {
             let (mut n, mut rows) = (0, 0);
-            while n < chunks.len() && rows < ROWS {
+            while n < chunks.len() && rows < enough {
                 rows += chunks[n].positions.len();
                 n += 1;
             }
@@ -112,8 +120,17 @@ impl FastText {
         let mut mixed = vec![0.0; rows * q_cols];
         let mut gate_up = Vec::new();
         let mut gated = Vec::new();
-        let mut turned = vec![0.0; q_cols.max(kv_cols)];
+        let mut queries = vec![0.0; rows * q_cols];
+        let mut key = vec![0.0; kv_cols];
         let mut scratch = Vec::new();
+        // Neighbours that continue the same prompt: chunks, and their common part.
+        let mut families: Vec<(Range<usize>, Arc<Vec<KeyValues>>)> = Vec::new();
+        for (c, chunk) in chunks.iter().enumerate() {
+            match families.last_mut() {
+                Some((range, prefix)) if Arc::ptr_eq(prefix, &chunk.sequence.prefix) => range.end = c + 1,
+                _ => families.push((c..c + 1, chunk.sequence.prefix.clone())),
+            }
+        }
         for (i, layer) in self.layers.iter().enumerate() {
             rms_norm(&mut normed, &x, weight(layer.norm1), eps);
             layer.qkv.product(&mut qkv, &normed, Store::Biased(&layer.qkv_bias));
@@ -121,8 +138,7 @@ impl FastText {
             let last = i + 1 == self.layers.len();
             let (mut row, mut kept) = (0, 0);
             for chunk in chunks.iter_mut() {
-                let Sequence { prefix, tail, .. } = &mut chunk.sequence;
-                let (prefix, tail) = (&prefix[i], &mut tail[i]);
+                let tail = &mut chunk.sequence.tail[i];
                 let end = row + chunk.positions.len();
                 while row < end {
                     let (cos, sin) = (&rope.cos[row * half..][..half], &rope.sin[row * half..][..half]);
@@ -133,25 +149,30 @@ impl FastText {
                     };
                     let (q, kv) = qkv[row * width..(row + 1) * width].split_at(q_cols);
                     let (k, v) = kv.split_at(kv_cols);
-                    rotate(&mut turned[..kv_cols], k);
-                    tail.keys.extend_from_slice(&turned[..kv_cols]);
-                    tail.values.extend_from_slice(v);
+                    rotate(&mut key, k);
+                    tail.push(&key, v);
                     row += 1;
                     if last && row < end {
                         continue;
                     }
-                    rotate(&mut turned[..q_cols], q);
-                    let parts = [
-                        Cached { keys: &prefix.keys, values: &prefix.values },
-                        Cached { keys: &tail.keys, values: &tail.values },
-                    ];
-                    let out = &mut mixed[kept * q_cols..(kept + 1) * q_cols];
-                    attend_row(out, &turned[..q_cols], parts, head_dim, kv_cols, &mut scratch);
+                    rotate(&mut queries[kept * q_cols..(kept + 1) * q_cols], q);
                     if last {
                         x.copy_within((row - 1) * d..row * d, kept * d);
                     }
                     kept += 1;
                 }
+            }
+            let mut first = 0;
+            for (range, prefix) in &families {
+                let reader = |chunk: &Chunk| if last { 1 } else { chunk.positions.len() };
+                let readers: Vec<Reader<'_>> = chunks[range.clone()]
+                    .iter()
+                    .map(|chunk| Reader { own: &chunk.sequence.tail[i], rows: reader(chunk) })
+                    .collect();
+                let end = first + readers.iter().map(|reader| reader.rows).sum::<usize>() * q_cols;
+                let (out, q) = (&mut mixed[first..end], &queries[first..end]);
+                attend(out, q, &prefix[i], &readers, head_dim, &mut scratch);
+                first = end;
             }
             x.truncate(kept * d);
             normed.truncate(kept * d);
@@ -172,10 +193,30 @@ impl FastText {
     }
 }
 
+/// Rows of each pass, so that threads have about as much to do as each other.
+fn rows_of_a_pass(rows: usize, threads: usize) -> usize {
+    let rounds = rows.div_ceil(threads * ROWS).max(1);
+    rows.div_ceil(rounds * threads).max(FEWEST)
+}
+
 fn rms_norm(out: &mut [f32], x: &[f32], weight: &[f32], eps: f32) {
     let d = weight.len();
     for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
         let inv = (simd::dot(x, x) / d as f32 + eps).sqrt().recip();
         simd::scale_by(out, x, inv, weight);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_the_rows() {
+        let passes = |rows: usize, threads| rows.div_ceil(rows_of_a_pass(rows, threads));
+        assert_eq!([1, 4, 8, 37, 64, 65, 128].map(|rows| passes(rows, 2)), [1, 1, 2, 2, 2, 4, 4]);
+        assert_eq!([1, 33, 128].map(|rows| passes(rows, 1)), [1, 2, 4]);
+        assert_eq!(rows_of_a_pass(37, 2), 19);
+        assert_eq!(rows_of_a_pass(3, 64), FEWEST);
     }
 }

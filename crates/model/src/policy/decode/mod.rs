@@ -11,12 +11,13 @@ mod plain;
 
 use std::sync::Arc;
 
-use cache::{Chunk, LayerCache, Sequence};
+use cache::{Chunk, Sequence};
 
 use super::vision_cache::Features;
 use super::{Policy, PolicyError};
 use crate::DeviceKind;
 use crate::arch::Positions;
+use crate::ops::key_values::KeyValues;
 
 /// A piece of input.
 #[derive(Clone, Debug)]
@@ -53,8 +54,7 @@ impl<'p> Decoder<'p> {
 
     /// An empty sequence.
     pub fn open(&mut self) -> SequenceId {
-        let layers = self.policy.text.layers();
-        let empty = vec![LayerCache::default(); layers];
+        let empty = self.nothing();
         let prefix = Arc::new(empty.clone());
         self.place(Sequence { prefix, tail: empty, positions: Positions::default(), len: 0 })
     }
@@ -65,17 +65,15 @@ impl<'p> Decoder<'p> {
     /// [`PolicyError::Closed`].
     pub fn fork(&mut self, id: SequenceId, n: usize) -> Result<Vec<SequenceId>, PolicyError> {
         let sequence = self.take(id)?;
-        let prefix = if sequence.prefix.iter().all(|l| l.keys.is_empty()) {
+        let prefix = if sequence.prefix.iter().all(KeyValues::is_empty) {
             Arc::new(sequence.tail)
         } else {
             // Forking a fork: one copy joins both parts.
-            let joined = sequence.prefix.iter().zip(&sequence.tail).map(|(a, b)| LayerCache {
-                keys: [a.keys.as_slice(), &b.keys].concat(),
-                values: [a.values.as_slice(), &b.values].concat(),
-            });
-            Arc::new(joined.collect())
+            let mut joined = Vec::clone(&sequence.prefix);
+            joined.iter_mut().zip(&sequence.tail).for_each(|(joined, tail)| joined.append(tail));
+            Arc::new(joined)
         };
-        let tail = vec![LayerCache::default(); prefix.len()];
+        let tail = self.nothing();
         Ok((0..n)
             .map(|_| {
                 self.place(Sequence {
@@ -179,6 +177,12 @@ impl<'p> Decoder<'p> {
             }
         }
         Ok(())
+    }
+
+    /// Keys and values of no token, by layer.
+    fn nothing(&self) -> Vec<KeyValues> {
+        let config = &self.policy.config.text;
+        vec![KeyValues::new(config.num_key_value_heads * config.head_dim()); self.policy.text.layers()]
     }
 
     fn place(&mut self, sequence: Sequence) -> SequenceId {

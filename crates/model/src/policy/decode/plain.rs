@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::cache::Chunk;
 use crate::arch::text_rope;
-use crate::ops::attend_row::{Cached, attend_row};
+use crate::ops::attend::{Reader, attend};
 use crate::ops::simd;
 use crate::policy::Policy;
 use crate::policy::score::read;
@@ -56,13 +56,8 @@ pub(super) fn extend(policy: &Policy, chunks: &mut [Chunk]) -> Vec<f32> {
                 let (k, v) = kv.split_at(kv_cols);
                 rotate(&mut query, q);
                 rotate(&mut key, k);
-                tail.keys.extend_from_slice(&key);
-                tail.values.extend_from_slice(v);
-                let parts = [
-                    Cached { keys: &prefix.keys, values: &prefix.values },
-                    Cached { keys: &tail.keys, values: &tail.values },
-                ];
-                attend_row(out, &query, parts, rope.head_dim, kv_cols, &mut scratch);
+                tail.push(&key, v);
+                attend(out, &query, prefix, &[Reader { own: tail, rows: 1 }], rope.head_dim, &mut scratch);
             }
         });
         Tensor::from_data(TensorData::new(out, [rows, q_cols]), device)
