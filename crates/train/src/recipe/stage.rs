@@ -473,7 +473,7 @@ pub struct OptimSettings {
     pub max_grad_norm: f64,
     /// Most tokens in one forward and backward pass; gradients are summed over as many passes as an update
     /// needs. Bounds the memory, changes no result but by rounding. A group is never split; one that is
-    /// larger is a pass of its own. Default 8192.
+    /// larger is a pass of its own. Default [`MICRO_BATCH_TOKENS`](crate::MICRO_BATCH_TOKENS).
     pub micro_batch_tokens: usize,
     /// Updates made from the episodes of a step; divides `rollout.groups`. 1 in SFT stages. Default 1.
     pub minibatches: usize,
