@@ -1,12 +1,11 @@
 //! Times decoding of the tiny model by the number of open sequences, in groups of 8 that share a prompt.
 //! `cargo run --release -p eyas-model --example decode_speed [-- PROMPT [SEQUENCES]]`
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use eyas_core::Seed;
 use eyas_model::hf::{Qwen25VlConfig, SpecialTokens};
 use eyas_model::processor::{ImageProcessor, ProcessorConfig};
-use eyas_model::{Decoder, Feed, Policy, Precision};
+use eyas_model::{Decoder, Feed, Policy, Precision, initial_weights};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -18,13 +17,7 @@ const ROUNDS: usize = 8;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Qwen25VlConfig::tiny(640, &SpecialTokens::FIRST)?;
     let mut rng = Seed::new(1).rng();
-    let values: BTreeMap<String, Vec<f32>> = config
-        .tensor_shapes()
-        .into_iter()
-        .map(|(name, shape)| {
-            (name, (0..shape.iter().product::<usize>()).map(|_| rng.normal() as f32 * 0.02).collect())
-        })
-        .collect();
+    let values = initial_weights(&config, Seed::new(1));
     let mut policy = Policy::new(config, ImageProcessor::new(ProcessorConfig::default())?, values)?;
     if std::env::args().any(|a| a == "bf16") {
         policy.set_precision(Precision::Bf16);

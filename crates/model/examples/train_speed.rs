@@ -1,6 +1,5 @@
 //! Times training steps and sampling of the tiny model: 32 sequences, each one picture of 16 visual
 //! tokens, 26 other prompt tokens and 64 answer tokens. `cargo run --release -p eyas-model --example train_speed`  [-- STEPS]
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use eyas_core::{Image, Seed, TokenKind, Trajectory};
@@ -8,7 +7,7 @@ use eyas_model::hf::{Qwen25VlConfig, SpecialTokens};
 use eyas_model::processor::{ImageProcessor, ProcessorConfig};
 use eyas_model::{
     AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, Precision, Sampling, ScoreOptions, Upstream,
-    sample,
+    initial_weights, sample,
 };
 
 #[global_allocator]
@@ -17,13 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Qwen25VlConfig::tiny(1024, &SpecialTokens::FIRST)?;
     let mut rng = Seed::new(1).rng();
-    let values: BTreeMap<String, Vec<f32>> = config
-        .tensor_shapes()
-        .into_iter()
-        .map(|(name, shape)| {
-            (name, (0..shape.iter().product::<usize>()).map(|_| rng.normal() as f32 * 0.02).collect())
-        })
-        .collect();
+    let values = initial_weights(&config, Seed::new(1));
     let mut policy = Policy::new(
         config,
         ImageProcessor::new(ProcessorConfig { min_pixels: 1, ..Default::default() })?,

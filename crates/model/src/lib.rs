@@ -22,4 +22,4 @@ pub use policy::{
     packed_tokens, sample,
 };
 pub use processor::Corruption;
-pub use vlm::{ModelSnapshot, Vlm, VlmError};
+pub use vlm::{ModelSnapshot, Vlm, VlmError, initial_weights};

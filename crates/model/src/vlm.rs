@@ -183,7 +183,7 @@ fn write<'a>(
 
 /// Norms at 1, biases at 0, matrices normal with standard deviation 0.02 (as Qwen2's
 /// `initializer_range`), each from a stream named after it.
-fn initial_weights(config: &Qwen25VlConfig, seed: Seed) -> BTreeMap<String, Vec<f32>> {
+pub fn initial_weights(config: &Qwen25VlConfig, seed: Seed) -> BTreeMap<String, Vec<f32>> {
     let value = |name: &str, shape: &[usize]| {
         let n: usize = shape.iter().product();
         let is_norm = name.ends_with("norm.weight")

@@ -7,10 +7,10 @@
 
 use std::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Simd;
 
 use super::key_values::{KeyValues, PANEL};
-use super::panel::{Blocks, WIDTH, block, in_blocks};
+use super::panel::{Blocks, Tiled, block, in_blocks, tiled};
 use super::simd::{exp_in_place_inline, max_inline};
 
 /// Rows whose scores exist at once.
@@ -45,7 +45,7 @@ pub(crate) fn attend(
         let columns = rows.start * width..rows.end * width;
         let (out, q) = (&mut out[columns.clone()], &q[columns]);
         let pieces = std::mem::take(pieces);
-        Arch::new().dispatch(Attend { out, q, width, head_dim, common, pieces, scores: scratch });
+        tiled(Attend { out, q, width, head_dim, common, pieces, scores: scratch });
     };
     let mut pieces = Vec::new();
     let (mut start, mut end) = (0, 0);
@@ -95,22 +95,7 @@ struct Attend<'a> {
     scores: &'a mut Vec<f32>,
 }
 
-impl WithSimd for Attend<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        // Registers of a row of sums, and queries at a time: as many sums as the registers hold.
-        match S::F32_LANES {
-            16 => self.run::<S, 2, 8>(simd),
-            8 => self.run::<S, 4, 2>(simd),
-            4 => self.run::<S, 8, 1>(simd),
-            _ => self.run::<S, WIDTH, 1>(simd),
-        }
-    }
-}
-
-impl Attend<'_> {
+impl Tiled for Attend<'_> {
     #[inline(always)]
     fn run<S: Simd, const C: usize, const R: usize>(self, simd: S) {
         let Self { out, q, width, head_dim, common, pieces, scores } = self;

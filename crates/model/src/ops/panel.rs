@@ -55,7 +55,7 @@ impl Panels {
         let rows = x.len() / self.inputs.max(1);
         assert_eq!(x.len(), rows * self.inputs, "rows of a product");
         assert_eq!(out.len(), rows * self.outputs, "output of a product");
-        Arch::new().dispatch(Product { panels: self, out, x, store });
+        tiled(Product { panels: self, out, x, store });
     }
 }
 
@@ -66,22 +66,32 @@ struct Product<'a> {
     store: Store<'a>,
 }
 
-impl WithSimd for Product<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        // Registers of a row of sums, and rows at a time: as many sums as the registers hold.
-        match S::F32_LANES {
-            16 => self.run::<S, 2, 8>(simd),
-            8 => self.run::<S, 4, 2>(simd),
-            4 => self.run::<S, 8, 1>(simd),
-            _ => self.run::<S, WIDTH, 1>(simd),
-        }
-    }
+/// Work whose sums stay in registers.
+pub(super) trait Tiled {
+    /// Does it with rows of sums in `C` registers, `R` rows at a time.
+    fn run<S: Simd, const C: usize, const R: usize>(self, simd: S);
 }
 
-impl Product<'_> {
+/// Does the work with as many sums at a time as the registers of this machine hold.
+pub(super) fn tiled(work: impl Tiled) {
+    struct Any<T>(T);
+    impl<T: Tiled> WithSimd for Any<T> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            match S::F32_LANES {
+                16 => self.0.run::<S, 2, 8>(simd),
+                8 => self.0.run::<S, 4, 2>(simd),
+                4 => self.0.run::<S, 8, 1>(simd),
+                _ => self.0.run::<S, WIDTH, 1>(simd),
+            }
+        }
+    }
+    Arch::new().dispatch(Any(work));
+}
+
+impl Tiled for Product<'_> {
     #[inline(always)]
     fn run<S: Simd, const C: usize, const R: usize>(self, simd: S) {
         let Product { panels, out, x, store } = self;

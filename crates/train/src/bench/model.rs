@@ -1,12 +1,13 @@
 //! The model alone: training and sampling on token sequences, and the image processor.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use eyas_core::{Image, Rng, Seed, TokenKind, Trajectory};
 use eyas_model::hf::{Qwen25VlConfig, SpecialTokens};
 use eyas_model::processor::{ImageProcessor, ProcessorConfig};
-use eyas_model::{AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, ScoreOptions, Upstream, sample};
+use eyas_model::{
+    AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, ScoreOptions, Upstream, initial_weights, sample,
+};
 use serde::Serialize;
 
 use super::flops::{Load, forward};
@@ -59,14 +60,7 @@ fn policy(config: &BenchConfig) -> Result<Policy, TrainError> {
     shape.vision.num_heads *= width;
     shape.vision.out_hidden_size *= width;
     shape.validate().map_err(refused)?;
-    let mut rng = Seed::new(1).rng();
-    let values: BTreeMap<String, Vec<f32>> = shape
-        .tensor_shapes()
-        .into_iter()
-        .map(|(name, shape)| {
-            (name, (0..shape.iter().product::<usize>()).map(|_| rng.normal() as f32 * 0.02).collect())
-        })
-        .collect();
+    let values = initial_weights(&shape, Seed::new(1));
     let processor = ImageProcessor::new(ProcessorConfig { min_pixels: 1, ..Default::default() })
         .map_err(PolicyError::from)?;
     let mut policy = Policy::new(shape, processor, values)?;
