@@ -11,7 +11,9 @@ use common::{Fixture, close, policy_case};
 use eyas_core::{TokenKind, Trajectory};
 use eyas_model::arch::{Params, Positions, TextModel, VisionBatch, VisionModel, text_rope};
 use eyas_model::ops::{Segments, attention, linear};
-use eyas_model::{Decoder, Feed, PolicyError, Precision, ScoreOptions, Targets, Upstream};
+use eyas_model::{
+    Decoder, Feed, PolicyError, Precision, ScoreOptions, Scored, Targets, Upstream, packed_tokens,
+};
 
 /// Visual tokens, positions and logits of every case of both variants.
 #[test]
@@ -104,9 +106,10 @@ fn gradients_match_transformers() {
     }
 }
 
-/// Scoring with a shared prompt equals scoring each member apart, values and gradients.
+/// Scoring what members begin with once equals scoring each member apart, values and gradients: members that
+/// differ from the first token of their answer on, later, in a second turn, or not at all.
 #[test]
-fn shared_prefix_equals_separate_sequences() {
+fn shared_beginnings_equal_separate_sequences() {
     let f = Fixture::load("untied");
     let (mut policy, base, store) = policy_case(&f, 3);
     let member = |answer: &[u32]| {
@@ -127,7 +130,26 @@ fn shared_prefix_equals_separate_sequences() {
         t.push_sampled(answer, &vec![TokenKind::Answer; answer.len()], &vec![-1.0; answer.len()], 0).unwrap();
         t
     };
-    let members = [member(&[7, 8, 9]), member(&[7, 30]), member(&[40, 41, 42, 43, 44, 45])];
+    let second_turn = |mut t: Trajectory, answer: &[u32]| {
+        let image = t.images()[0].clone();
+        t.push_text(&[11, 12], 1).unwrap();
+        t.push_image(image.id, image.len, 1).unwrap();
+        t.push_text(&[13], 1).unwrap();
+        t.push_sampled(answer, &vec![TokenKind::Answer; answer.len()], &vec![-1.0; answer.len()], 1).unwrap();
+        t.push_text(&[14, 15], 1).unwrap();
+        t
+    };
+    let members = [
+        member(&[7, 8, 9]),
+        second_turn(member(&[7, 8, 9]), &[20, 21]),
+        member(&[7, 30]),
+        member(&[40, 41, 42, 43, 44, 45]),
+        member(&[7, 8, 9]),
+        second_turn(member(&[7, 8, 9]), &[20, 22, 23]),
+        second_turn(member(&[7, 30]), &[20, 21]),
+    ];
+    let tokens = members.iter().map(Trajectory::len).sum::<usize>();
+    assert!(packed_tokens(&members.iter().collect::<Vec<_>>()) * 2 < tokens);
     let together = vec![members.iter().collect::<Vec<_>>()];
     let apart: Vec<Vec<&Trajectory>> = members.iter().map(|m| vec![m]).collect();
     let mut run = |groups: &[Vec<&Trajectory>]| {
@@ -141,12 +163,16 @@ fn shared_prefix_equals_separate_sequences() {
         let gradients: Vec<Vec<f32>> = policy.gradients().iter().map(|(_, g)| g.to_vec()).collect();
         // An update by a learning rate of 0 clears the gradients and changes no weight.
         policy.apply(&eyas_model::AdamW { lr: 0.0, ..Default::default() });
-        (scored.logprobs, scored.entropies, gradients)
+        (scored, gradients)
     };
     let (a, b) = (run(&together), run(&apart));
-    close(&a.0, &b.0, 1e-5, "log-probs");
-    close(&a.1, &b.1, 1e-5, "entropies");
-    for (x, y) in a.2.iter().zip(&b.2) {
+    close(&a.0.logprobs, &b.0.logprobs, 1e-5, "log-probs");
+    close(&a.0.entropies, &b.0.entropies, 1e-5, "entropies");
+    let places = |s: &Scored, apart: bool| -> Vec<(usize, usize)> {
+        s.origins.iter().map(|o| (if apart { o.group } else { o.member }, o.token)).collect()
+    };
+    assert_eq!(places(&a.0, false), places(&b.0, true));
+    for (x, y) in a.1.iter().zip(&b.1) {
         close(x, y, 1e-4, "gradients");
     }
 }

@@ -9,8 +9,9 @@ use eyas_model::policy::Policy;
 use eyas_model::{ImageStore, PolicyError, ScoreOptions, Scored, Upstream, packed_tokens};
 use rayon::ThreadPoolBuilder;
 
-/// Groups of two with a picture and a common prompt; together enough tokens for two parts.
-fn groups(base: &Trajectory) -> Vec<[Trajectory; 2]> {
+/// Groups with a picture and a common prompt, a large one among them; together enough tokens for two parts, whose
+/// cut falls into the large one.
+fn groups(base: &Trajectory) -> Vec<Vec<Trajectory>> {
     let member = |group: u32, member: u32| {
         let mut t = base.clone();
         let len = 30 + (group + 3 * member) as usize % 7;
@@ -19,7 +20,8 @@ fn groups(base: &Trajectory) -> Vec<[Trajectory; 2]> {
         t.push_sampled(&ids, &vec![TokenKind::Answer; len], &vec![-1.0; len], 1).unwrap();
         t
     };
-    (0..16).map(|group| [member(group, 0), member(group, 1)]).collect()
+    let members = |group| if group == 5 { 0..20 } else { 0..2 };
+    (0..10).map(|group| members(group).map(|m| member(group, m)).collect()).collect()
 }
 
 type Gradients = Vec<(String, Vec<f32>)>;
@@ -27,7 +29,7 @@ type Gradients = Vec<(String, Vec<f32>)>;
 /// Scores and gradients of a loss that differs from token to token; `from` is the number of tokens before.
 fn run(
     policy: &mut Policy,
-    groups: &[[Trajectory; 2]],
+    groups: &[Vec<Trajectory>],
     store: &ImageStore,
     from: usize,
 ) -> (Scored, Gradients) {
@@ -49,7 +51,7 @@ fn parts_equal_single_groups_and_do_not_depend_on_threads() {
     let (mut policy, base, store) = policy_case(&f, 3);
     policy.freeze(&["model.layers.0.mlp".to_string()]);
     let groups = groups(&base);
-    let tokens: usize = groups.iter().map(|[a, b]| packed_tokens(&[a, b])).sum();
+    let tokens: usize = groups.iter().map(|g| packed_tokens(&g.iter().collect::<Vec<_>>())).sum();
     assert!(tokens > 2 * 512, "{tokens} tokens are more than one part");
 
     let mut in_pool = |threads: usize| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use eyas_core::Seed;
-use eyas_model::ops::{self, Family, HeadOptions, Mlp, Precision, Rope, Segments, plain};
+use eyas_model::ops::{self, HeadOptions, Mlp, Precision, Rope, Segments, plain};
 
 fn random(rows: usize, cols: usize, seed: u64) -> Tensor<2> {
     let mut rng = Seed::new(seed).rng();
@@ -146,13 +146,17 @@ fn rope(rows: usize, dim: usize) -> Rope {
 
 #[test]
 fn attention() {
-    let families = vec![
-        Family { prefix: 0..70, suffixes: vec![70..75, 75..140, 140..141] },
-        Family { prefix: 141..150, suffixes: vec![] },
-        Family { prefix: 150..150, suffixes: vec![150..160, 160..163] },
-    ];
     for causal in [true, false] {
-        let segments = Arc::new(Segments { causal, families: families.clone() });
+        let mut segments = Segments::new(causal);
+        let root = segments.push(70, None);
+        let short = segments.push(5, Some(root));
+        segments.push(65, Some(short));
+        let other = segments.push(1, Some(root));
+        segments.push(9, None);
+        let (left, right) = (segments.push(3, Some(other)), segments.push(0, Some(other)));
+        segments.push(4, Some(right));
+        segments.push(6, Some(left));
+        let segments = Arc::new(segments);
         let rope = rope(163, 8);
         compare(
             "attention",
@@ -165,10 +169,7 @@ fn attention() {
 
 #[test]
 #[should_panic(expected = "cover the rows")]
-fn overlapping_segments_are_refused() {
-    let segments = Arc::new(Segments {
-        causal: true,
-        families: vec![Family { prefix: 0..5, suffixes: vec![] }, Family { prefix: 4..8, suffixes: vec![] }],
-    });
+fn segments_of_other_rows_are_refused() {
+    let segments = Arc::new(Segments::separate(true, [5, 4]));
     ops::attention(random(8, 24, 1), 1, &rope(8, 8), &segments);
 }

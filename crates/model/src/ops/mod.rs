@@ -16,13 +16,15 @@ pub(crate) mod panel;
 mod peak;
 pub mod plain;
 mod precision;
+mod segments;
 pub(crate) mod simd;
 
-pub use attention::{Family, Rope, Segments};
+pub use attention::Rope;
 pub use head::HeadOptions;
 pub use peak::matmul_peak_gflops;
 pub use precision::Precision;
 pub(crate) use precision::Weights;
+pub use segments::Segments;
 
 use std::sync::Arc;
 

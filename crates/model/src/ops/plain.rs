@@ -5,7 +5,7 @@
 use burn::tensor::activation::{log_softmax, silu, softmax};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::{Family, HeadOptions, Mlp, Rope, Segments};
+use super::{HeadOptions, Mlp, Rope, Segments};
 
 /// See [`super::linear`].
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>) -> Tensor<2> {
@@ -96,13 +96,12 @@ fn rotate(x: Tensor<2>, rope: &Rope, heads: usize) -> Tensor<3> {
 /// 0 where row attends to column, a large negative number elsewhere.
 fn mask(rows: usize, segments: &Segments) -> Vec<f32> {
     let mut mask = vec![-1e30f32; rows * rows];
-    for Family { prefix, suffixes } in &segments.families {
-        for own in std::iter::once(prefix).chain(suffixes) {
-            for row in own.clone() {
-                let end = if segments.causal { row + 1 } else { own.end };
-                let shared = if own == prefix { 0..0 } else { prefix.clone() };
-                shared.chain(own.start..end).for_each(|col| mask[row * rows + col] = 0.0);
-            }
+    for (number, own) in segments.ranges().enumerate() {
+        let path = segments.path(number);
+        for row in own.clone() {
+            let behind = |col: &usize| segments.is_causal() && own.contains(col) && *col > row;
+            let seen = path.iter().cloned().flatten().filter(|col| !behind(col));
+            seen.for_each(|col| mask[row * rows + col] = 0.0);
         }
     }
     mask

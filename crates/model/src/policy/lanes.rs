@@ -2,40 +2,14 @@
 //!
 //! Between two products of a small model there is work that no thread shares: bookkeeping of the tensor
 //! library, copies, small sums. A batch that goes through the layers as a whole makes the other threads
-//! wait for it each time; parts of the batch do it side by side. Where the cuts fall depends on the batch
-//! and the model alone, and results are put together in the order of the parts, so they are the same on
-//! any number of threads.
+//! wait for it each time; parts of the batch do it side by side. Results are put together in the order of
+//! the parts, so they are the same on any number of threads.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use eyas_core::shares;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-
-/// The fewest tokens of a part. Each adds up a gradient of its own, which costs about as much as twenty
-/// tokens.
-const FEWEST: usize = 512;
-/// Tokens of a part of a large batch.
-const USUAL: usize = 2048;
-/// A part has at least one token for so many parameters, so that its gradient takes no more memory than
-/// what is kept of its tokens.
-const PARAMETERS_PER_TOKEN: usize = 8192;
-
-/// Cuts groups of these many tokens into neighbouring parts of about the same size. Their number is a power
-/// of two: as many threads share them evenly.
-pub(super) fn parts(tokens: &[usize], parameters: usize) -> Vec<Range<usize>> {
-    let total: usize = tokens.iter().sum();
-    let needed = parameters / PARAMETERS_PER_TOKEN;
-    let large = total / USUAL.max(needed);
-    let count = match large {
-        0..4 if total >= 2 * FEWEST.max(needed) => 2,
-        0..4 => 1,
-        _ => 1 << large.ilog2(),
-    };
-    shares(tokens, count)
-}
 
 /// Does `work` on every item, each on one thread with its share of the others; the results in the order of
 /// the items. Item `i` of two calls with as many items is worked on by the same thread.
@@ -81,15 +55,6 @@ fn pools(count: usize, threads: usize) -> Option<Arc<[ThreadPool]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn small_batches_and_large_models_are_not_cut() {
-        assert_eq!(parts(&[300, 300, 300], 1_000_000).len(), 1);
-        assert_eq!(parts(&[1000; 8], 3_000_000_000).len(), 1);
-        assert_eq!(parts(&[106; 32], 4_570_000), [0..16, 16..32]);
-        assert_eq!(parts(&[500; 20], 4_570_000).len(), 4);
-        assert_eq!(parts(&[9000], 1).len(), 1);
-    }
 
     #[test]
     fn every_item_is_worked_on_in_its_place() {

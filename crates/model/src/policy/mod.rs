@@ -9,9 +9,11 @@ mod lanes;
 mod mlp;
 mod optimizer;
 mod pack;
+mod parts;
 mod sample;
 mod score;
 mod state;
+mod tree;
 mod value;
 mod vision_cache;
 
@@ -19,10 +21,11 @@ pub use decode::{Decoder, Feed, SequenceId};
 pub use error::PolicyError;
 pub use mlp::Mlp;
 pub use optimizer::{AdamW, Update};
-pub use pack::{Origin, Targets, packed_tokens};
+pub use pack::{Origin, Targets};
 pub use sample::{Sampled, Sampling, sample};
 pub use score::{ScoreOptions, Scored, States, Upstream};
 pub use state::{PolicyState, StateError};
+pub use tree::packed_tokens;
 pub use vision_cache::Features;
 
 use std::collections::BTreeMap;

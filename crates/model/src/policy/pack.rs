@@ -1,13 +1,14 @@
-//! Groups of trajectories -> one packed batch without padding, each group's common prompt once.
+//! Groups of trajectories -> one packed batch without padding, what the members of a group begin with once.
 
 use std::collections::BTreeMap;
 
 use eyas_core::{ImageId, Trajectory};
 
 use crate::arch::Positions;
-use crate::ops::{Family, Segments};
+use crate::ops::Segments;
 
 use super::PolicyError;
+use super::tree::{keys, pieces};
 
 /// Which tokens are scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,13 @@ pub struct Origin {
     pub token: usize,
 }
 
+impl Origin {
+    /// What scores are ordered by.
+    pub(super) fn place(self) -> (usize, usize, usize) {
+        (self.group, self.member, self.token)
+    }
+}
+
 /// A packed batch.
 pub(crate) struct Packed {
     pub(crate) ids: Vec<u32>,
@@ -45,16 +53,20 @@ pub(crate) struct Packed {
     pub(crate) segments: Segments,
     /// Distinct images in order of first appearance.
     pub(crate) images: Vec<ImageId>,
-    /// The row whose hidden state predicts each target.
+    /// Rows of visual tokens of `images`.
+    visual_rows: usize,
+    /// What is scored, each once: the row whose hidden state predicts it, and the token.
     pub(crate) target_rows: Vec<i64>,
     pub(crate) targets: Vec<u32>,
-    pub(crate) origins: Vec<Origin>,
+    pub(crate) origins: Origins,
 }
 
-/// Tokens that a packed group takes: the prefix of its members once, and what is their own.
-pub fn packed_tokens(members: &[&Trajectory]) -> usize {
-    let shared = shared_prefix(members);
-    shared + members.iter().map(|t| t.len() - shared).sum::<usize>()
+/// The tokens that were asked for, in the order (group, member, token).
+#[derive(Default)]
+pub(crate) struct Origins {
+    pub(crate) tokens: Vec<Origin>,
+    /// Which target each of them is. Members that wrote the same after the same share it.
+    pub(crate) targets: Vec<usize>,
 }
 
 /// Packs `groups`. `grid(image)` gives the merged rows and columns of an image.
@@ -67,73 +79,126 @@ pub(crate) fn pack(
         ids: Vec::new(),
         visual: Vec::new(),
         positions: Vec::new(),
-        segments: Segments { causal: true, families: Vec::new() },
+        segments: Segments::new(true),
         images: Vec::new(),
+        visual_rows: 0,
         target_rows: Vec::new(),
         targets: Vec::new(),
-        origins: Vec::new(),
+        origins: Origins::default(),
     };
     let mut first_row: BTreeMap<ImageId, usize> = BTreeMap::new();
-    let mut visual_rows = 0;
     for (group, members) in groups.iter().enumerate() {
-        let shared = shared_prefix(members);
-        let start = packed.ids.len();
-        let mut family = Family { prefix: start..start + shared, suffixes: Vec::new() };
-        for (member, trajectory) in members.iter().enumerate() {
-            // The rows of this member's tokens: prefix rows first, then its own.
-            let own_start = packed.ids.len() + if member == 0 { shared } else { 0 };
-            let row_of =
-                |token: usize| if token < shared { start + token } else { own_start + token - shared };
-            let mut positions = Positions::default();
-            let mut visual = vec![None; trajectory.len()];
-            let mut at = 0;
-            for span in trajectory.images() {
-                let (rows, cols) = grid(span.id).ok_or(PolicyError::MissingImage { id: span.id })?;
-                if rows * cols != span.len {
-                    return Err(PolicyError::ImageTokens {
-                        id: span.id,
-                        placeholders: span.len,
-                        features: rows * cols,
-                    });
-                }
-                positions.text(span.start - at);
-                positions.image(rows, cols);
-                let first = *first_row.entry(span.id).or_insert_with(|| {
-                    packed.images.push(span.id);
-                    visual_rows += span.len;
-                    visual_rows - span.len
+        let wanted: Vec<Vec<(usize, usize)>> = members.iter().map(|t| wanted(t, targets)).collect();
+        // Nothing depends on what comes after the last state that is asked.
+        let lengths: Vec<usize> =
+            wanted.iter().map(|w| w.iter().map(|(state, _)| state + 1).max().unwrap_or(0)).collect();
+        let rows = packed.place(members, &lengths, &mut first_row, grid)?;
+        let mut places: BTreeMap<(usize, u32), usize> = BTreeMap::new();
+        for (member, wanted) in wanted.into_iter().enumerate() {
+            for (state, token) in wanted {
+                let target = (rows[member][state], members[member].ids()[token]);
+                let place = *places.entry(target).or_insert_with(|| {
+                    packed.target_rows.push(target.0 as i64);
+                    packed.targets.push(target.1);
+                    packed.targets.len() - 1
                 });
-                (0..span.len).for_each(|i| visual[span.start + i] = Some(first + i));
-                at = span.start + span.len;
-            }
-            positions.text(trajectory.len() - at);
-            let from = if member == 0 { 0 } else { shared };
-            packed.ids.extend_from_slice(&trajectory.ids()[from..]);
-            packed.visual.extend_from_slice(&visual[from..]);
-            packed.positions.extend_from_slice(&positions.rows()[from..]);
-            if trajectory.len() > shared {
-                family.suffixes.push(own_start..own_start + trajectory.len() - shared);
-            }
-            let last = trajectory.kinds().iter().rposition(|kind| kind.is_sampled());
-            for token in 1..trajectory.len() {
-                let kind = trajectory.kinds()[token];
-                // The rows whose states are asked: the one before the token, at an end the token's own.
-                let (before, own) = match targets {
-                    Targets::Sampled => (kind.is_sampled(), false),
-                    Targets::All => (kind != eyas_core::TokenKind::Image, false),
-                    Targets::End => (false, last == Some(token)),
-                    Targets::Turns => turn_ends(trajectory, token),
-                };
-                for row in [before.then_some(token - 1), own.then_some(token)].into_iter().flatten() {
-                    packed.target_rows.push(row_of(row) as i64);
-                    packed.targets.push(trajectory.ids()[token]);
-                    packed.origins.push(Origin { group, member, token });
-                }
+                packed.origins.tokens.push(Origin { group, member, token });
+                packed.origins.targets.push(place);
             }
         }
-        packed.segments.families.push(family);
     }
     Ok(packed)
+}
+
+/// The states that are asked of a trajectory, each with the token that it is asked for: `(state, token)`.
+fn wanted(trajectory: &Trajectory, targets: Targets) -> Vec<(usize, usize)> {
+    let last = trajectory.kinds().iter().rposition(|kind| kind.is_sampled());
+    let mut wanted = Vec::new();
+    for token in 1..trajectory.len() {
+        let kind = trajectory.kinds()[token];
+        // The state before the token, at an end the token's own.
+        let (before, own) = match targets {
+            Targets::Sampled => (kind.is_sampled(), false),
+            Targets::All => (kind != eyas_core::TokenKind::Image, false),
+            Targets::End => (false, last == Some(token)),
+            Targets::Turns => turn_ends(trajectory, token),
+        };
+        let states = [before.then_some(token - 1), own.then_some(token)];
+        wanted.extend(states.into_iter().flatten().map(|state| (state, token)));
+    }
+    wanted
+}
+
+/// What the model reads of each token of a trajectory beside its id, as in [`Packed`].
+struct Read {
+    positions: Vec<[u32; 3]>,
+    visual: Vec<Option<usize>>,
+}
+
+impl Packed {
+    /// Appends the first `lengths` tokens of the members of a group; gives the row of each.
+    fn place(
+        &mut self,
+        members: &[&Trajectory],
+        lengths: &[usize],
+        first_row: &mut BTreeMap<ImageId, usize>,
+        grid: &dyn Fn(ImageId) -> Option<(usize, usize)>,
+    ) -> Result<Vec<Vec<usize>>, PolicyError> {
+        let mut sequences = Vec::with_capacity(members.len());
+        let mut read = Vec::with_capacity(members.len());
+        for (trajectory, &len) in members.iter().zip(lengths) {
+            sequences.push(keys(trajectory, len));
+            read.push(self.read(trajectory, len, first_row, grid)?);
+        }
+        let mut rows: Vec<Vec<usize>> = vec![Vec::new(); members.len()];
+        let mut numbers = Vec::new();
+        for piece in pieces(&sequences) {
+            let first = piece.members[0];
+            let (start, len) = (self.ids.len(), piece.tokens.len());
+            numbers.push(self.segments.push(len, piece.parent.map(|parent: usize| numbers[parent])));
+            let Read { positions, visual } = &read[first];
+            self.ids.extend_from_slice(&members[first].ids()[piece.tokens.clone()]);
+            self.visual.extend_from_slice(&visual[piece.tokens.clone()]);
+            self.positions.extend_from_slice(&positions[piece.tokens]);
+            piece.members.into_iter().for_each(|member| rows[member].extend(start..start + len));
+        }
+        Ok(rows)
+    }
+
+    /// What the model reads of the first `len` tokens beside their ids; takes in their images.
+    fn read(
+        &mut self,
+        trajectory: &Trajectory,
+        len: usize,
+        first_row: &mut BTreeMap<ImageId, usize>,
+        grid: &dyn Fn(ImageId) -> Option<(usize, usize)>,
+    ) -> Result<Read, PolicyError> {
+        let mut positions = Positions::default();
+        let mut visual = vec![None; len];
+        let mut at = 0;
+        for span in trajectory.images().iter().filter(|span| span.start < len) {
+            let (rows, cols) = grid(span.id).ok_or(PolicyError::MissingImage { id: span.id })?;
+            if rows * cols != span.len {
+                return Err(PolicyError::ImageTokens {
+                    id: span.id,
+                    placeholders: span.len,
+                    features: rows * cols,
+                });
+            }
+            positions.text(span.start - at);
+            positions.image(rows, cols);
+            let first = *first_row.entry(span.id).or_insert_with(|| {
+                self.images.push(span.id);
+                self.visual_rows += span.len;
+                self.visual_rows - span.len
+            });
+            // A picture is there as a whole: nothing is asked of a state in the middle of one.
+            visual[span.start..].iter_mut().zip(first..first + span.len).for_each(|(v, row)| *v = Some(row));
+            at = span.start + span.len;
+        }
+        positions.text(len.saturating_sub(at));
+        Ok(Read { positions: positions.take_rows(), visual })
+    }
 }
 
 /// Whether a token is the first and whether it is the last one that was sampled in its turn.
@@ -145,34 +210,10 @@ fn turn_ends(trajectory: &Trajectory, token: usize) -> (bool, bool) {
     (sampled && !same(token - 1), sampled && !same(token + 1))
 }
 
-/// Number of leading tokens that all members share and nobody sampled. A lone member is all prefix.
-fn shared_prefix(members: &[&Trajectory]) -> usize {
-    let Some((first, rest)) = members.split_first() else { return 0 };
-    if rest.is_empty() {
-        return first.len();
-    }
-    let given = |t: &Trajectory| t.kinds().iter().position(|k| k.is_sampled()).unwrap_or(t.len());
-    let mut shared = given(first);
-    for other in rest {
-        let same = first.ids().iter().zip(other.ids()).take_while(|(a, b)| a == b).count();
-        shared = shared.min(same).min(given(other));
-    }
-    // Equal placeholders may stand for different pictures: cut before the first that differs, and
-    // never in the middle of an image.
-    let images = |t: &'_ Trajectory, i: usize| t.images().get(i).cloned();
-    let mut i = 0;
-    while let Some(span) = images(first, i).filter(|s| s.start < shared) {
-        let everywhere = rest.iter().all(|t| images(t, i).as_ref() == Some(&span));
-        if !everywhere || span.start + span.len > shared {
-            return span.start;
-        }
-        i += 1;
-    }
-    shared
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use eyas_core::{Image, TokenKind};
 
@@ -185,16 +226,29 @@ mod tests {
         t
     }
 
+    /// The rows that each segment sees from its beginning on.
+    fn paths(packed: &Packed) -> Vec<Vec<Range<usize>>> {
+        (0..packed.segments.ranges().len()).map(|n| packed.segments.path(n)).collect()
+    }
+
     #[test]
-    fn the_prompt_of_a_group_appears_once() {
+    fn what_members_begin_with_appears_once() {
         let (a, b) = (trajectory(&[1, 2], 7, &[3, 4]), trajectory(&[1, 2], 7, &[3, 6, 8]));
-        let packed = pack(&[vec![&a, &b]], Targets::Sampled, &|_| Some((2, 2))).unwrap();
-        assert_eq!(packed.ids, [1, 2, 5, 5, 5, 5, 9, 3, 4, 3, 6, 8]);
-        assert_eq!(packed.segments.families, [Family { prefix: 0..7, suffixes: vec![7..9, 9..12] }]);
-        assert_eq!(packed.target_rows, [6, 7, 6, 9, 10]);
-        assert_eq!(packed.targets, [3, 4, 3, 6, 8]);
+        let packed = pack(&[vec![&a, &b, &b]], Targets::Sampled, &|_| Some((2, 2))).unwrap();
+        // The last token of each is predicted, and no row is needed of it.
+        assert_eq!(packed.ids, [1, 2, 5, 5, 5, 5, 9, 3, 6]);
+        assert_eq!(paths(&packed), [vec![0..8], vec![0..9]]);
+        // 3 after the prompt, 4 or 6 after the 3, 8 after the 6.
+        assert_eq!(packed.target_rows, [6, 7, 7, 8]);
+        assert_eq!(packed.targets, [3, 4, 6, 8]);
+        assert_eq!(packed.origins.targets, [0, 1, 0, 2, 3, 0, 2, 3]);
+        let of = |o: &Origin| (o.group, o.member, o.token);
+        let members: Vec<_> = packed.origins.tokens.iter().map(of).collect();
+        let (first, second) = ([(0, 0, 7), (0, 0, 8)], [(0, 1, 7), (0, 1, 8), (0, 1, 9)]);
+        assert_eq!(members[..2], first);
+        assert_eq!(members[2..5], second);
         // Text 0 1, image at 2 (2×2), then 4 for the closing token and on.
-        assert_eq!(packed.positions[6..12].iter().map(|p| p[0]).collect::<Vec<_>>(), [4, 5, 6, 5, 6, 7]);
+        assert_eq!(packed.positions[6..].iter().map(|p| p[0]).collect::<Vec<_>>(), [4, 5, 6]);
         assert_eq!(packed.visual[2..6], [Some(0), Some(1), Some(2), Some(3)]);
     }
 
@@ -205,10 +259,11 @@ mod tests {
         let mut given = Trajectory::new(5);
         given.push_text(&[1, 2], 0).unwrap();
         let packed = pack(&[vec![&a, &b], vec![&a], vec![&given]], Targets::End, &|_| Some((2, 2))).unwrap();
-        // The prompt once in rows 0..7, then 3 4 | 3 6 8 9 9 | the lone one.
-        assert_eq!(packed.target_rows, [8, 11, 14 + 8]);
+        // The prompt and the 3 once in rows 0..8, then 4 | 6 8 | the lone one; nothing of the one without an end.
+        assert_eq!(packed.target_rows, [8, 10, 11 + 8]);
+        assert_eq!(packed.ids.len(), 20);
         assert_eq!(
-            packed.origins.iter().map(|o| (o.group, o.member, o.token)).collect::<Vec<_>>(),
+            packed.origins.tokens.iter().map(|o| (o.group, o.member, o.token)).collect::<Vec<_>>(),
             [(0, 0, 8), (0, 1, 9), (1, 0, 8)]
         );
     }
@@ -221,16 +276,17 @@ mod tests {
         let packed = pack(&[vec![&a]], Targets::Turns, &|_| Some((2, 2))).unwrap();
         // 7 tokens of prompt, 3 4 3 in rows 7 to 9, 9 in row 10, 6 in row 11.
         assert_eq!(packed.target_rows, [6, 9, 10, 11]);
-        assert_eq!(packed.origins.iter().map(|o| o.token).collect::<Vec<_>>(), [7, 9, 11, 11]);
+        assert_eq!(packed.origins.tokens.iter().map(|o| o.token).collect::<Vec<_>>(), [7, 9, 11, 11]);
     }
 
     #[test]
-    fn different_pictures_end_the_prefix() {
-        let (a, b) = (trajectory(&[1, 2], 7, &[3]), trajectory(&[1, 2], 8, &[3]));
+    fn different_pictures_part_what_reads_alike() {
+        let (a, b) = (trajectory(&[1, 2], 7, &[3, 4]), trajectory(&[1, 2], 8, &[3, 4]));
         let packed = pack(&[vec![&a, &b]], Targets::Sampled, &|_| Some((2, 2))).unwrap();
-        assert_eq!(packed.segments.families, [Family { prefix: 0..2, suffixes: vec![2..8, 8..14] }]);
+        assert_eq!(paths(&packed), [vec![0..2], vec![0..8], vec![0..2, 8..14]]);
         assert_eq!(packed.images.len(), 2);
         assert_eq!(packed.visual[8], Some(4));
+        assert_eq!(packed.origins.targets, [0, 1, 2, 3]);
     }
 
     #[test]

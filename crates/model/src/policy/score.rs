@@ -1,16 +1,16 @@
 //! Scoring trajectories, and accumulating the gradient of a loss that sees only the scores.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use eyas_core::{Trajectory, shares};
+use eyas_core::Trajectory;
 use rayon::prelude::*;
 
-use super::lanes::{parts, side_by_side};
-use super::pack::{Origin, Packed, Targets, pack, packed_tokens};
+use super::lanes::side_by_side;
+use super::pack::{Origin, Origins, Packed, Targets, pack};
+use super::parts::{Costs, Members, parts};
 use super::{ImageStore, Policy, PolicyError};
 use crate::DeviceKind;
 use crate::arch::{Tensors, VisionBatch, text_rope};
@@ -70,7 +70,7 @@ pub struct Upstream {
 }
 
 impl Policy {
-    /// Scores the tokens of `groups`. The members of a group share the work of their common prompt.
+    /// Scores the tokens of `groups`. What members of a group begin with, prompt or answer, is computed once.
     ///
     /// # Errors
     /// [`PolicyError`] when a trajectory does not fit the model or its images.
@@ -84,10 +84,11 @@ impl Policy {
         let forbidden = forbidden(&parts, options);
         let run = |packed: Packed| {
             let scores = self.forward(self.weights(), &packed, images, options, &forbidden)?;
-            Ok(self.scored(packed.origins, &read(scores)))
+            Ok(self.scored(&packed.origins, &read(scores)))
         };
         let scored: Result<Vec<Scored>, PolicyError> = side_by_side(parts, run).into_iter().collect();
-        Ok(joined(scored?.iter()))
+        let scored = scored?;
+        Ok(joined(&scored.iter().collect::<Vec<_>>()).0)
     }
 
     /// Scores the tokens, asks `loss` for its derivatives, and adds the gradient of the loss to the
@@ -111,14 +112,14 @@ impl Policy {
         let run = |packed: Packed| {
             let weights = self.weights().tracked(&self.params, |name| self.trains(name));
             let scores = self.forward(&weights, &packed, images, options, &forbidden)?;
-            let scored = self.scored(packed.origins, &read(scores.clone()));
-            Ok(Part { weights, scores, scored })
+            let scored = self.scored(&packed.origins, &read(scores.clone()));
+            Ok(Part { weights, scores, scored, targets: packed.origins.targets })
         };
         // Made here, not by the first part that asks for it while others wait.
         self.weights();
         let parts: Result<Vec<Part>, PolicyError> = side_by_side(parts, run).into_iter().collect();
         let parts = parts?;
-        let result = joined(parts.iter().map(|part| &part.scored));
+        let (result, places) = joined(&parts.iter().map(|part| &part.scored).collect::<Vec<_>>());
         self.seconds.forward += clock.elapsed().as_secs_f64();
         let upstream = loss(&result)?;
         let clock = Instant::now();
@@ -130,24 +131,16 @@ impl Policy {
             return Err(PolicyError::Upstream { expected, got }.into());
         }
         let columns = self.columns();
-        let mut flat = vec![0.0; expected * columns];
-        for (i, row) in flat.chunks_exact_mut(columns).enumerate() {
-            row[0] = upstream.d_logprobs[i];
-            row[1] = upstream.d_entropies.get(i).copied().unwrap_or(0.0);
-            if let Some(value) = row.get_mut(2) {
-                *value = upstream.d_values.get(i).copied().unwrap_or(0.0);
-            }
+        let mut flats: Vec<Vec<f32>> =
+            parts.iter().map(|part| Vec::with_capacity(part.scored.logprobs.len() * columns)).collect();
+        // The tokens of a part come in the order in which they are in the whole.
+        for (i, part) in places.into_iter().enumerate() {
+            let or_zero = |d: &[f32]| d.get(i).copied().unwrap_or(0.0);
+            let row = [upstream.d_logprobs[i], or_zero(&upstream.d_entropies), or_zero(&upstream.d_values)];
+            flats[part].extend_from_slice(&row[..columns]);
         }
-        let mut flat = flat.as_slice();
-        let parts = parts
-            .into_iter()
-            .map(|part| {
-                let (own, rest) = flat.split_at(part.scored.logprobs.len() * columns);
-                flat = rest;
-                (part, own)
-            })
-            .collect();
-        let gradients = side_by_side(parts, |(part, upstream)| part.backward(upstream, columns));
+        let parts = parts.into_iter().zip(flats).collect();
+        let gradients = side_by_side(parts, |(part, upstream): (Part, _)| part.backward(&upstream, columns));
         self.add_gradients(gradients);
         self.seconds.backward += clock.elapsed().as_secs_f64();
         Ok(result)
@@ -174,6 +167,18 @@ impl Policy {
         });
     }
 
+    /// What a pass costs.
+    fn costs(&self) -> Costs {
+        let parameters = |tower: bool| -> usize {
+            let of = self.params.entries().iter().filter(|p| p.name.starts_with("visual.") == tower);
+            of.map(|p| p.value.len()).sum()
+        };
+        let (text, vision) = (parameters(false), parameters(true));
+        let patches = self.config.vision.spatial_merge_size.pow(2);
+        let image = if self.vision_frozen { text } else { text + patches * vision };
+        Costs { parameters: text + vision, text, image }
+    }
+
     /// The parts of a batch, each packed; those without a token to score are left out.
     fn pack(
         &self,
@@ -187,30 +192,33 @@ impl Policy {
                 return Err(PolicyError::Context { length: trajectory.len(), context });
             }
         }
-        let tokens: Vec<usize> = groups.iter().map(|members| packed_tokens(members)).collect();
-        let parameters = self.params.entries().iter().map(|p| p.value.len()).sum();
-        let ranges = match self.device_kind {
-            DeviceKind::Cpu => parts(&tokens, parameters),
-            DeviceKind::Gpu => shares(&tokens, 1),
+        let parts = match self.device_kind {
+            DeviceKind::Cpu => parts(groups, self.costs()),
+            DeviceKind::Gpu => vec![groups.iter().map(|g| (0..g.len()).collect()).enumerate().collect()],
         };
-        let run = |range: Range<usize>| -> Result<Packed, PolicyError> {
-            let start = range.start;
-            let mut packed =
-                pack(&groups[range], options.targets, &|id| images.get(id).map(|p| self.merged(p)))?;
-            packed.origins.iter_mut().for_each(|origin| origin.group += start);
+        let run = |part: Vec<Members>| -> Result<Packed, PolicyError> {
+            let own: Vec<Vec<&Trajectory>> = part
+                .iter()
+                .map(|(group, members)| members.iter().map(|m| groups[*group][*m]).collect())
+                .collect();
+            let mut packed = pack(&own, options.targets, &|id| images.get(id).map(|p| self.merged(p)))?;
+            for origin in &mut packed.origins.tokens {
+                let (group, members) = &part[origin.group];
+                (origin.group, origin.member) = (*group, members[origin.member]);
+            }
             match packed.ids.iter().find(|id| **id as usize >= vocab) {
                 Some(&id) => Err(PolicyError::Token { id, vocab }),
                 None => Ok(packed),
             }
         };
-        let packed: Result<Vec<Packed>, PolicyError> = side_by_side(ranges, run).into_iter().collect();
+        let packed: Result<Vec<Packed>, PolicyError> = side_by_side(parts, run).into_iter().collect();
         let mut packed = packed?;
         packed.retain(|part| !part.targets.is_empty());
         if packed.is_empty() { Err(PolicyError::NothingToScore) } else { Ok(packed) }
     }
 
-    /// The decoder's states at the tokens that `targets` names. The members of a group share the work of their
-    /// common prompt.
+    /// The decoder's states at the tokens that `targets` names. What members of a group begin with is computed
+    /// once.
     ///
     /// # Errors
     /// As [`Policy::score`].
@@ -221,17 +229,22 @@ impl Policy {
         targets: Targets,
     ) -> Result<States, PolicyError> {
         let parts = self.pack(groups, images, &ScoreOptions { targets, ..ScoreOptions::default() })?;
+        let width = self.config.text.hidden_size;
         let run = |packed: Packed| -> Result<_, PolicyError> {
-            Ok((read(self.hidden(self.weights(), &packed, images)?), packed.origins))
+            let rows = read(self.hidden(self.weights(), &packed, images)?);
+            Ok((packed.origins, rows))
         };
-        let parts: Result<Vec<_>, PolicyError> = side_by_side(parts, run).into_iter().collect();
-        let mut states =
-            States { width: self.config.text.hidden_size, origins: Vec::new(), rows: Vec::new() };
-        for (rows, origins) in parts? {
-            states.rows.extend(rows);
-            states.origins.extend(origins);
+        let parts: Result<Vec<(Origins, Vec<f32>)>, PolicyError> =
+            side_by_side(parts, run).into_iter().collect();
+        let parts = parts?;
+        let mut all: Vec<(Origin, &[f32])> = Vec::new();
+        for (origins, rows) in &parts {
+            let row = |place: &usize| &rows[place * width..][..width];
+            all.extend(origins.tokens.iter().copied().zip(origins.targets.iter().map(row)));
         }
-        Ok(states)
+        all.sort_by_key(|(origin, _)| origin.place());
+        let (origins, rows): (Vec<Origin>, Vec<&[f32]>) = all.into_iter().unzip();
+        Ok(States { width, origins, rows: rows.concat() })
     }
 
     /// The last states of the decoder, normalised, at the rows of the targets: `[N, D]`.
@@ -274,10 +287,11 @@ impl Policy {
         2 + usize::from(self.has_value_head())
     }
 
-    fn scored(&self, origins: Vec<Origin>, flat: &[f32]) -> Scored {
+    fn scored(&self, origins: &Origins, of_targets: &[f32]) -> Scored {
+        let flat = of_origins(origins, of_targets, self.columns());
         let column = |c: usize| flat.chunks_exact(self.columns()).map(|row| row[c]).collect();
         let values = if self.has_value_head() { column(2) } else { Vec::new() };
-        Scored { origins, logprobs: column(0), entropies: column(1), values }
+        Scored { origins: origins.tokens.clone(), logprobs: column(0), entropies: column(1), values }
     }
 }
 
@@ -315,17 +329,27 @@ struct Part {
     /// What the pass gives, with its graph.
     scores: Tensor<2>,
     scored: Scored,
+    /// Which row of the scores each scored token is.
+    targets: Vec<usize>,
 }
 
 impl Part {
     /// The gradient by every parameter, from the derivatives by every score.
     fn backward(self, upstream: &[f32], columns: usize) -> Vec<Option<Vec<f32>>> {
-        let shape = [upstream.len() / columns, columns];
-        let upstream =
-            Tensor::<2>::from_data(TensorData::new(upstream.to_vec(), shape), &self.scores.device());
+        let shape = self.scores.dims();
+        let mut sums = vec![0.0; shape[0] * columns];
+        for (place, row) in self.targets.iter().zip(upstream.chunks_exact(columns)) {
+            sums[place * columns..][..columns].iter_mut().zip(row).for_each(|(sum, d)| *sum += d);
+        }
+        let upstream = Tensor::<2>::from_data(TensorData::new(sums, shape), &self.scores.device());
         let mut gradients = (self.scores * upstream).sum().backward();
         self.weights.all().iter().map(|tensor| tensor.grad_remove(&mut gradients).map(read)).collect()
     }
+}
+
+/// The row of `of_targets` of each token that was asked for, one after the other.
+fn of_origins(origins: &Origins, of_targets: &[f32], columns: usize) -> Vec<f32> {
+    origins.targets.iter().flat_map(|place| &of_targets[place * columns..][..columns]).copied().collect()
 }
 
 /// Tokens that are taken out of every distribution of a batch. A target that sampling could not produce would
@@ -335,16 +359,23 @@ fn forbidden(parts: &[Packed], options: &ScoreOptions) -> Arc<[u32]> {
     options.forbidden.iter().copied().filter(|id| !present.contains(id)).collect()
 }
 
-/// The scores of all parts.
-fn joined<'a>(parts: impl Iterator<Item = &'a Scored>) -> Scored {
-    let mut all = Scored::default();
-    for part in parts {
-        all.origins.extend_from_slice(&part.origins);
-        all.logprobs.extend_from_slice(&part.logprobs);
-        all.entropies.extend_from_slice(&part.entropies);
-        all.values.extend_from_slice(&part.values);
-    }
-    all
+/// The scores of all parts in the order (group, member, token), and the part that each is of.
+fn joined(parts: &[&Scored]) -> (Scored, Vec<usize>) {
+    let of_part =
+        |(n, part): (usize, &&Scored)| (0..part.origins.len()).map(move |i| (n, i)).collect::<Vec<_>>();
+    let mut order: Vec<(usize, usize)> = parts.iter().enumerate().flat_map(of_part).collect();
+    // Stable: a token that is asked twice, before and behind, keeps its order.
+    order.sort_by_key(|&(n, i)| parts[n].origins[i].place());
+    let column = |of: fn(&Scored) -> &[f32]| -> Vec<f32> {
+        order.iter().filter_map(|&(n, i)| of(parts[n]).get(i)).copied().collect()
+    };
+    let all = Scored {
+        origins: order.iter().map(|&(n, i)| parts[n].origins[i]).collect(),
+        logprobs: column(|s| &s.logprobs),
+        entropies: column(|s| &s.entropies),
+        values: column(|s| &s.values),
+    };
+    (all, order.into_iter().map(|(n, _)| n).collect())
 }
 
 pub(super) fn read(tensor: Tensor<2>) -> Vec<f32> {
