@@ -56,6 +56,83 @@ fn fast_decoding_equals_plain_decoding() {
     }
 }
 
+/// Forks that are fed the same are one sequence until they part, and each is what it would be alone, to the last
+/// bit; also one that waits while others go on, one that is closed and one that is forked again.
+#[test]
+fn forks_that_are_fed_the_same_are_computed_once() {
+    let f = Fixture::load("untied");
+    let (policy, trajectory, store) = policy_case(&f, 3);
+    let features = policy.encode(trajectory.images().iter().map(|s| s.id), &store).unwrap();
+    let image = || Feed::Image(features.values().next().unwrap().clone());
+    let prompt = || vec![Feed::Text((0..40).map(|i| 1 + i % 50).collect()), image()];
+    let word = |id: u32| vec![Feed::Text(vec![id])];
+    let look = |id: u32| vec![image(), Feed::Text(vec![id, 13])];
+    let turns = [
+        vec![word(7), word(8), look(9), word(10), word(11)],
+        vec![word(7), word(8), look(9), word(12), word(11)],
+        vec![word(7), word(8), look(9), word(10), word(11)],
+        vec![word(7), word(20), look(9), word(10), word(11)],
+    ];
+    let alone = |feeds: &[Vec<Feed>]| -> Vec<Vec<f32>> {
+        let mut decoder = Decoder::new(&policy);
+        let s = decoder.open();
+        decoder.extend(&[(s, prompt())]).unwrap();
+        let s = decoder.fork(s, 1).unwrap()[0];
+        feeds.iter().map(|feed| decoder.extend(&[(s, feed.clone())]).unwrap()).collect()
+    };
+    for (mut decoder, plain) in [(Decoder::new(&policy), false), (Decoder::plain(&policy), true)] {
+        let s = decoder.open();
+        let of_prompt = decoder.extend(&[(s, prompt())]).map(|_| decoder.rows()).unwrap();
+        let members = decoder.fork(s, 4).unwrap();
+        let mut got = vec![Vec::new(); 4];
+        // The third member waits a pass before its fourth turn.
+        let passes: [&[(usize, usize)]; 6] = [
+            &[(0, 0), (1, 0), (2, 0), (3, 0)],
+            &[(0, 1), (1, 1), (2, 1), (3, 1)],
+            &[(0, 2), (1, 2), (2, 2), (3, 2)],
+            &[(0, 3), (1, 3), (3, 3)],
+            &[(2, 3), (0, 4), (1, 4)],
+            &[(2, 4), (3, 4)],
+        ];
+        for pass in passes {
+            let feeds: Vec<_> = pass.iter().map(|&(m, t)| (members[m], turns[m][t].clone())).collect();
+            let logits = decoder.extend(&feeds).unwrap();
+            let width = logits.len() / pass.len();
+            pass.iter().zip(logits.chunks_exact(width)).for_each(|(&(m, _), row)| got[m].push(row.to_vec()));
+        }
+        let look = image_tokens(&look(9));
+        // One row for four, two for four, two pictures for four, three for three, then each for itself.
+        assert_eq!(decoder.rows() - of_prompt, 1 + 2 + 2 * look + 3 + 3 + 2);
+        for (m, turns) in turns.iter().enumerate() {
+            let alone = alone(turns);
+            for (got, alone) in got[m].iter().zip(&alone) {
+                let worst = got.iter().zip(alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(worst < if plain { 1e-4 } else { f32::MIN_POSITIVE }, "member {m}: {worst}");
+            }
+        }
+        // Closing one of two that are one leaves the other; a fork of one that is shared goes its own way.
+        let twins = decoder.fork(members[1], 2).unwrap();
+        decoder.close(twins[0]).unwrap();
+        let more = decoder.fork(twins[1], 2).unwrap();
+        let logits = decoder.extend(&[(more[0], word(3)), (more[1], word(4))]).unwrap();
+        let mut expected = turns[1].clone();
+        expected.push(word(4));
+        let alone = alone(&expected);
+        let (last, width) = (alone.last().unwrap(), logits.len() / 2);
+        let worst = last.iter().zip(&logits[width..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-4, "{worst}");
+        assert_eq!(decoder.len(more[0]), decoder.len(more[1]));
+    }
+}
+
+fn image_tokens(feed: &[Feed]) -> usize {
+    let tokens = |piece: &Feed| match piece {
+        Feed::Text(ids) => ids.len(),
+        Feed::Image(image) => image.tokens(),
+    };
+    feed.iter().map(tokens).sum()
+}
+
 /// bfloat16 products: near the f32 scores and gradients, and the sampler rounds exactly as scoring does.
 #[test]
 fn bf16_is_near_f32_and_sampling_agrees_with_scoring() {

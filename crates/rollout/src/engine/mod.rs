@@ -58,6 +58,8 @@ pub struct RolloutStats {
     pub prompt_tokens: usize,
     /// Passes through the decoder.
     pub passes: usize,
+    /// Rows of all passes: tokens read and drawn, those that members of a group share once.
+    pub rows: usize,
     /// Most episodes that were open at once.
     pub most_open: usize,
     /// Where the time went.
@@ -86,6 +88,7 @@ impl AddAssign for RolloutStats {
         self.sampled_tokens += other.sampled_tokens;
         self.prompt_tokens += other.prompt_tokens;
         self.passes += other.passes;
+        self.rows += other.rows;
         self.most_open = self.most_open.max(other.most_open);
         let (sum, more) = (&mut self.seconds, other.seconds);
         sum.render += more.render;
@@ -228,6 +231,7 @@ impl Engine<'_> {
         let stats = &mut self.stats;
         let mut seconds = 0.0;
         let mut logits = timed(&mut seconds, || self.decoder.extend(&feeds))?;
+        stats.rows = self.decoder.rows();
         let read = feeds.iter().flat_map(|(_, f)| f).map(feed_tokens).sum::<usize>() - n;
         let of_prefill = seconds * read as f64 / (read + n) as f64;
         stats.seconds.prefill += of_prefill;

@@ -134,6 +134,7 @@ pub(super) fn cost_metrics(put: &mut impl FnMut(&str, f64), stats: &RolloutStats
     put("timing_s/sample", stats.seconds.sample);
     put("timing_s/act", stats.seconds.act);
     put("decoder_passes", stats.passes as f64);
+    put("decoder_rows", stats.rows as f64);
     put("timing_s/reward", seconds.rewards);
     put("timing_s/adv", seconds.advantages);
     put("timing_s/score", seconds.passes.forward);

@@ -3,7 +3,8 @@
 //! A [`Decoder`] holds open sequences. [`Decoder::extend`] feeds each of them new tokens, any number,
 //! and gives the logits after the last one; so prefill and decoding are the same call, and sequences
 //! of different lengths and turns share one pass through the dense layers. [`Decoder::fork`] copies a
-//! sequence without copying its cache: the common prompt of a group is kept once.
+//! sequence without copying its cache: the common prompt of a group is kept once. Forks that are fed the
+//! same stay one sequence until they part: what members of a group all say is computed once.
 
 mod cache;
 pub(crate) mod fast;
@@ -20,7 +21,7 @@ use crate::arch::Positions;
 use crate::ops::key_values::KeyValues;
 
 /// A piece of input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Feed {
     /// Token ids.
     Text(Vec<u32>),
@@ -35,16 +36,18 @@ pub struct SequenceId(usize);
 /// Open sequences over one policy.
 pub struct Decoder<'p> {
     policy: &'p Policy,
-    sequences: Vec<Option<Sequence>>,
+    /// Those that hold the same tokens from the same fork on are one.
+    sequences: Vec<Option<Arc<Sequence>>>,
     free: Vec<usize>,
     plain: bool,
+    rows: usize,
 }
 
 impl<'p> Decoder<'p> {
     /// A decoder without sequences. On the host its passes run over slices, on another device on tensors.
     pub fn new(policy: &'p Policy) -> Self {
         let plain = policy.device_kind != DeviceKind::Cpu;
-        Self { policy, sequences: Vec::new(), free: Vec::new(), plain }
+        Self { policy, sequences: Vec::new(), free: Vec::new(), plain, rows: 0 }
     }
 
     /// A decoder that computes every pass on tensors: the plain twin of the passes over slices.
@@ -56,7 +59,7 @@ impl<'p> Decoder<'p> {
     pub fn open(&mut self) -> SequenceId {
         let empty = self.nothing();
         let prefix = Arc::new(empty.clone());
-        self.place(Sequence { prefix, tail: empty, positions: Positions::default(), len: 0 })
+        self.place(Arc::new(Sequence { prefix, tail: empty, positions: Positions::default(), len: 0 }))
     }
 
     /// `n` sequences that continue `id`, which is closed. What it holds so far is shared, not copied.
@@ -64,26 +67,17 @@ impl<'p> Decoder<'p> {
     /// # Errors
     /// [`PolicyError::Closed`].
     pub fn fork(&mut self, id: SequenceId, n: usize) -> Result<Vec<SequenceId>, PolicyError> {
-        let sequence = self.take(id)?;
-        let prefix = if sequence.prefix.iter().all(KeyValues::is_empty) {
-            Arc::new(sequence.tail)
+        let Sequence { prefix, tail, positions, len } = Arc::unwrap_or_clone(self.take(id)?);
+        let prefix = if prefix.iter().all(KeyValues::is_empty) {
+            Arc::new(tail)
         } else {
             // Forking a fork: one copy joins both parts.
-            let mut joined = Vec::clone(&sequence.prefix);
-            joined.iter_mut().zip(&sequence.tail).for_each(|(joined, tail)| joined.append(tail));
+            let mut joined = Vec::clone(&prefix);
+            joined.iter_mut().zip(&tail).for_each(|(joined, tail)| joined.append(tail));
             Arc::new(joined)
         };
-        let tail = self.nothing();
-        Ok((0..n)
-            .map(|_| {
-                self.place(Sequence {
-                    prefix: prefix.clone(),
-                    tail: tail.clone(),
-                    positions: sequence.positions.clone(),
-                    len: sequence.len,
-                })
-            })
-            .collect())
+        let fork = Arc::new(Sequence { prefix, tail: self.nothing(), positions, len });
+        Ok((0..n).map(|_| self.place(fork.clone())).collect())
     }
 
     /// Closes a sequence and frees its cache.
@@ -97,6 +91,11 @@ impl<'p> Decoder<'p> {
     /// Tokens a sequence holds.
     pub fn len(&self, id: SequenceId) -> usize {
         self.sequences.get(id.0).and_then(Option::as_ref).map_or(0, |s| s.len)
+    }
+
+    /// Rows that went through the layers so far: tokens, those that several sequences share once.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     /// True when no sequence is open.
@@ -116,8 +115,15 @@ impl<'p> Decoder<'p> {
         let config = &self.policy.config;
         let (params, text) = (&self.policy.params, &self.policy.text);
         let mut chunks = Vec::with_capacity(feeds.len());
-        for (id, feed) in feeds {
-            let mut sequence = self.sequences[id.0].take().ok_or(PolicyError::Closed(id.0))?;
+        let (distinct, places) = self.distinct(feeds);
+        for &item in &distinct {
+            let (id, feed) = &feeds[item];
+            let shared = self.sequences[id.0].as_ref().ok_or(PolicyError::Closed(id.0))?.clone();
+            // Whoever is fed the same lets go of it; a copy is made only if others go another way.
+            for ((id, _), _) in feeds.iter().zip(&places).filter(|(_, place)| distinct[**place] == item) {
+                self.sequences[id.0] = None;
+            }
+            let mut sequence = Arc::unwrap_or_clone(shared);
             let mut rows = Vec::new();
             for piece in feed {
                 match piece {
@@ -133,19 +139,46 @@ impl<'p> Decoder<'p> {
             }
             let positions = sequence.positions.take_rows();
             sequence.len += positions.len();
+            self.rows += positions.len();
             chunks.push(Chunk { sequence, positions, rows });
         }
+        let vocab = config.text.vocab_size;
         let logits = if self.plain {
             plain::extend(self.policy, &mut chunks)
         } else {
-            let mut logits = vec![0.0; feeds.len() * config.text.vocab_size];
+            let mut logits = vec![0.0; chunks.len() * vocab];
             self.policy.fast_text().extend(&config.text, params, &mut chunks, &mut logits);
             logits
         };
-        for ((id, _), chunk) in feeds.iter().zip(chunks) {
-            self.sequences[id.0] = Some(chunk.sequence);
+        let sequences: Vec<Arc<Sequence>> =
+            chunks.into_iter().map(|chunk| Arc::new(chunk.sequence)).collect();
+        for ((id, _), place) in feeds.iter().zip(&places) {
+            self.sequences[id.0] = Some(sequences[*place].clone());
         }
-        Ok(logits)
+        if distinct.len() == feeds.len() {
+            return Ok(logits);
+        }
+        Ok(places.iter().flat_map(|place| &logits[place * vocab..][..vocab]).copied().collect())
+    }
+
+    /// The first item of each lot that continues one sequence in the same way, and the lot of each item.
+    fn distinct(&self, feeds: &[(SequenceId, Vec<Feed>)]) -> (Vec<usize>, Vec<usize>) {
+        let held = |item: usize| self.sequences.get(feeds[item].0.0).and_then(Option::as_ref);
+        let same = |a: usize, b: usize| match (held(a), held(b)) {
+            (Some(x), Some(y)) => Arc::ptr_eq(x, y) && feeds[a].1 == feeds[b].1,
+            _ => false,
+        };
+        let mut distinct: Vec<usize> = Vec::new();
+        let places = (0..feeds.len())
+            .map(|item| {
+                let known = distinct.iter().position(|&first| same(first, item));
+                known.unwrap_or_else(|| {
+                    distinct.push(item);
+                    distinct.len() - 1
+                })
+            })
+            .collect();
+        (distinct, places)
     }
 
     fn check(&self, feeds: &[(SequenceId, Vec<Feed>)]) -> Result<(), PolicyError> {
@@ -185,7 +218,7 @@ impl<'p> Decoder<'p> {
         vec![KeyValues::new(config.num_key_value_heads * config.head_dim()); self.policy.text.layers()]
     }
 
-    fn place(&mut self, sequence: Sequence) -> SequenceId {
+    fn place(&mut self, sequence: Arc<Sequence>) -> SequenceId {
         match self.free.pop() {
             Some(slot) => {
                 self.sequences[slot] = Some(sequence);
@@ -198,7 +231,7 @@ impl<'p> Decoder<'p> {
         }
     }
 
-    fn take(&mut self, id: SequenceId) -> Result<Sequence, PolicyError> {
+    fn take(&mut self, id: SequenceId) -> Result<Arc<Sequence>, PolicyError> {
         let sequence =
             self.sequences.get_mut(id.0).and_then(Option::take).ok_or(PolicyError::Closed(id.0))?;
         self.free.push(id.0);
