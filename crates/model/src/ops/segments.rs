@@ -119,6 +119,10 @@ impl Segments {
 mod tests {
     use super::*;
 
+    fn pairs(ranges: &[Range<usize>]) -> Vec<(usize, usize)> {
+        ranges.iter().map(|range| (range.start, range.end)).collect()
+    }
+
     #[test]
     fn blocks_see_their_path() {
         // 0..5, continued by 5..7 and 7..10; the latter by 10..11; 11..13 alone.
@@ -129,22 +133,22 @@ mod tests {
         let leaf = s.push(1, Some(second));
         s.push(2, None);
         assert_eq!(s.rows(), 13);
-        assert_eq!(s.path(1), [0..7], "neighbours are one range");
+        assert_eq!(pairs(&s.path(1)), [(0, 7)], "neighbours are one range");
         assert_eq!(s.path(leaf), [0..5, 7..11]);
         let trees = s.trees(2);
         assert_eq!(trees.len(), 2);
-        let blocks: Vec<_> = trees[0].iter().map(|b| (b.rows.clone(), b.seen.clone(), b.width())).collect();
-        assert_eq!(blocks[..3], [(0..2, vec![0..2], 2), (2..4, vec![0..4], 4), (4..5, vec![0..5], 5)]);
-        assert_eq!(blocks[3..5], [(5..7, vec![0..7], 7), (7..9, vec![0..5, 7..9], 7)]);
-        assert_eq!(blocks[6], (10..11, vec![0..5, 7..11], 9));
-        assert_eq!(trees[1], [Block { rows: 11..13, seen: vec![11..13] }]);
+        let blocks: Vec<_> = trees[0].iter().map(|b| (b.rows.clone(), pairs(&b.seen), b.width())).collect();
+        assert_eq!(blocks[..3], [(0..2, vec![(0, 2)], 2), (2..4, vec![(0, 4)], 4), (4..5, vec![(0, 5)], 5)]);
+        assert_eq!(blocks[3..5], [(5..7, vec![(0, 7)], 7), (7..9, vec![(0, 5), (7, 9)], 7)]);
+        assert_eq!(blocks[6], (10..11, vec![(0, 5), (7, 11)], 9));
+        assert_eq!((trees[1][0].rows.clone(), pairs(&trees[1][0].seen)), (11..13, vec![(11, 13)]));
     }
 
     #[test]
     fn without_the_causal_rule_a_block_sees_its_whole_segment() {
         let s = Segments::separate(false, [3, 0, 2]);
         let blocks: Vec<Block> = s.trees(2).into_iter().flatten().collect();
-        let seen: Vec<_> = blocks.into_iter().map(|b| (b.rows, b.seen)).collect();
-        assert_eq!(seen, [(0..2, vec![0..3]), (2..3, vec![0..3]), (3..5, vec![3..5])]);
+        let seen: Vec<_> = blocks.into_iter().map(|b| (b.rows, pairs(&b.seen))).collect();
+        assert_eq!(seen, [(0..2, vec![(0, 3)]), (2..3, vec![(0, 3)]), (3..5, vec![(3, 5)])]);
     }
 }

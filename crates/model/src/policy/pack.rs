@@ -227,8 +227,9 @@ mod tests {
     }
 
     /// The rows that each segment sees from its beginning on.
-    fn paths(packed: &Packed) -> Vec<Vec<Range<usize>>> {
-        (0..packed.segments.ranges().len()).map(|n| packed.segments.path(n)).collect()
+    fn paths(packed: &Packed) -> Vec<Vec<(usize, usize)>> {
+        let pairs = |path: Vec<Range<usize>>| path.iter().map(|range| (range.start, range.end)).collect();
+        (0..packed.segments.ranges().len()).map(|n| pairs(packed.segments.path(n))).collect()
     }
 
     #[test]
@@ -237,7 +238,7 @@ mod tests {
         let packed = pack(&[vec![&a, &b, &b]], Targets::Sampled, &|_| Some((2, 2))).unwrap();
         // The last token of each is predicted, and no row is needed of it.
         assert_eq!(packed.ids, [1, 2, 5, 5, 5, 5, 9, 3, 6]);
-        assert_eq!(paths(&packed), [vec![0..8], vec![0..9]]);
+        assert_eq!(paths(&packed), [vec![(0, 8)], vec![(0, 9)]]);
         // 3 after the prompt, 4 or 6 after the 3, 8 after the 6.
         assert_eq!(packed.target_rows, [6, 7, 7, 8]);
         assert_eq!(packed.targets, [3, 4, 6, 8]);
@@ -283,7 +284,7 @@ mod tests {
     fn different_pictures_part_what_reads_alike() {
         let (a, b) = (trajectory(&[1, 2], 7, &[3, 4]), trajectory(&[1, 2], 8, &[3, 4]));
         let packed = pack(&[vec![&a, &b]], Targets::Sampled, &|_| Some((2, 2))).unwrap();
-        assert_eq!(paths(&packed), [vec![0..2], vec![0..8], vec![0..2, 8..14]]);
+        assert_eq!(paths(&packed), [vec![(0, 2)], vec![(0, 8)], vec![(0, 2), (8, 14)]]);
         assert_eq!(packed.images.len(), 2);
         assert_eq!(packed.visual[8], Some(4));
         assert_eq!(packed.origins.targets, [0, 1, 2, 3]);
