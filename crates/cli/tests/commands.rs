@@ -66,7 +66,13 @@ fn bench_measures_every_part() {
         ["bench", "--repeats", "1", "--batch", "2", "--groups", "2", "--group-size", "2", "--answer", "4"];
     for dtype in ["f32", "bf16"] {
         let result = done(&dir, &[&small[..], &["--json", "--dtype", dtype]].concat()).json();
-        for key in ["grpo_step_secs", "train_tokens_per_sec", "sample_tokens_per_sec", "matmul_peak_gflops"] {
+        for key in [
+            "grpo_step_secs",
+            "train_tokens_per_sec",
+            "group_train_tokens_per_sec",
+            "sample_tokens_per_sec",
+            "matmul_peak_gflops",
+        ] {
             assert!(result[key].as_f64().is_some_and(|v| v > 0.0), "{key}: {result}");
         }
         let parts = result["grpo"]["parts"].as_array().unwrap();

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use eyas_model::{Precision, ops::matmul_peak_gflops};
-use eyas_train::bench::{self, BenchConfig, GrpoStep};
+use eyas_train::bench::{self, BenchConfig, GrpoStep, Training};
 use serde_json::{Value, json};
 
 use super::columns::write_columns;
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         precision,
         ..BenchConfig::default()
     };
-    let stages = 6 + if args.growth { growth_cases(&config).len() as u64 } else { 0 };
+    let stages = 7 + if args.growth { growth_cases(&config).len() as u64 } else { 0 };
     let mut progress = Progress::new("bench", stages);
     let mut done = 0;
     let mut tick = |what: &str| {
@@ -109,6 +109,8 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     tick("GRPO step");
     let training = bench::training(&config)?;
     tick("training");
+    let group_training = bench::group_training(&config)?;
+    tick("training of groups");
     let sampling = bench::sampling(&config)?;
     tick("sampling");
     let alone = bench::sampling(&BenchConfig { groups: 1, group_size: 1, answer: 1000, ..config })?;
@@ -143,11 +145,13 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
             "matmul_peak_gflops": peak,
             "train_tokens_per_sec": training.tokens_per_sec,
             "train_fraction_of_peak": training.gflops / peak,
+            "group_train_tokens_per_sec": group_training.tokens_per_sec,
             "sample_tokens_per_sec": sampling.tokens_per_sec,
             "sample_one_tokens_per_sec": alone.tokens_per_sec,
             "grpo_step_secs": grpo.seconds,
             "image_processor_ms": image_ms,
             "training": training,
+            "group_training": group_training,
             "sampling": sampling,
             "grpo": grpo,
             "growth": growth,
@@ -160,16 +164,16 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     writeln!(out)?;
     let row = |cells: [String; 3]| cells.to_vec();
     let mut rows = vec![
-        row([
+        training_row(
             format!("training, {} sequences of {} tokens", config.batch, training.tokens / config.batch),
-            format!("{:.0} ms", training.step_secs * 1e3),
-            format!(
-                "{:.0} tok/s, {:.0} GFLOP/s = {:.0} % of the product's",
-                training.tokens_per_sec,
-                training.gflops,
-                100.0 * training.gflops / peak
-            ),
-        ]),
+            &training,
+            peak,
+        ),
+        training_row(
+            format!("training, {} × {} sequences, their prompts shared", config.groups, config.group_size),
+            &group_training,
+            peak,
+        ),
         row([
             format!(
                 "sampling, {} × {} responses of {} tokens",
@@ -210,6 +214,16 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         write_columns(&rows, "", out)?;
     }
     Ok(())
+}
+
+fn training_row(name: String, training: &Training, peak: f64) -> Vec<String> {
+    let Training { step_secs, tokens_per_sec, gflops, .. } = training;
+    let share = 100.0 * gflops / peak;
+    vec![
+        name,
+        format!("{:.0} ms", step_secs * 1e3),
+        format!("{tokens_per_sec:.0} tok/s, {gflops:.0} GFLOP/s = {share:.0} % of the product's"),
+    ]
 }
 
 fn write_step(config: &BenchConfig, grpo: &GrpoStep, peak: f64, out: &mut dyn Write) -> anyhow::Result<()> {

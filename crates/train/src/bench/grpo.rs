@@ -6,7 +6,7 @@ use std::time::Instant;
 use eyas_algo::{AdvantageConfig, PolicyConfig};
 use eyas_core::{Interrupt, Score, ScoreSheet, Seed, TokenSpan};
 use eyas_gym::{Knobs, ResponseStyle, registry};
-use eyas_model::{AdamW, ScoreOptions, Targets, Vlm};
+use eyas_model::{AdamW, ScoreOptions, Targets, Vlm, packed_tokens};
 use eyas_reward::{RewardSpec, format, game, perception, score_episode};
 use eyas_rollout::{Agent, Pictures, RolloutConfig, Watch, rollout};
 use rayon::prelude::*;
@@ -37,7 +37,7 @@ pub struct GrpoStep {
     pub seconds: f64,
     /// Tokens drawn.
     pub sampled_tokens: usize,
-    /// Tokens trained on; a prompt counts once for its group.
+    /// Rows trained on; a prompt counts once for its group, the last token of an answer not at all.
     pub trained_tokens: usize,
     /// What it consists of, in order.
     pub parts: Vec<Part>,
@@ -150,22 +150,22 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
     let passes = model.policy.take_seconds();
     let seconds = begin.elapsed().as_secs_f64();
 
-    // A prompt is the part of a trajectory before its first sampled token.
-    let (mut trained, mut prompts, mut visual) = (0, 0, 0);
+    let (mut trained, mut rows, mut visual) = (0, 0, 0);
     for group in &groups {
-        let prompt = |t: &eyas_core::Trajectory| t.len() - t.sampled_len();
-        let first = group.episodes.first().map(|e| &e.trajectory);
-        prompts += first.map_or(0, prompt);
-        visual += first.map_or(0, |t| t.images().iter().map(|s| s.len).sum::<usize>());
-        trained += group.episodes.iter().map(|e| e.trajectory.sampled_len()).sum::<usize>();
+        let members: Vec<&eyas_core::Trajectory> = group.episodes.iter().map(|e| &e.trajectory).collect();
+        // The last token of a sequence is predicted and has no row.
+        rows += packed_tokens(&members) - members.len();
+        visual += members.first().map_or(0, |t| t.images().iter().map(|s| s.len).sum::<usize>());
+        trained += members.iter().map(|t| t.sampled_len()).sum::<usize>();
     }
     let shape = model.policy.config();
     let patches = visual * shape.vision.spatial_merge_size.pow(2);
     let encode = forward(shape, Load { patches, ..Load::default() });
     let sampled = stats.sampled_tokens;
-    let prefill = forward(shape, Load { tokens: prompts, ..Load::default() });
-    let decode = forward(shape, Load { tokens: sampled, heads: sampled, patches: 0 });
-    let score = forward(shape, Load { tokens: prompts + trained, heads: trained, patches });
+    let prefill = forward(shape, Load { tokens: stats.prompt_tokens, ..Load::default() });
+    let decoded = stats.rows.saturating_sub(stats.prompt_tokens);
+    let decode = forward(shape, Load { tokens: decoded, heads: decoded, patches: 0 });
+    let score = forward(shape, Load { tokens: rows, heads: trained, patches });
     let s = stats.seconds;
     let part = |name, seconds: f64, flops: Option<f64>| Part {
         name,
@@ -191,13 +191,7 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
     // Weights, gradients, two moments, in f32.
     let state = 16 * shape.parameter_count();
     let memory_over_state = resident_bytes().map(|bytes| bytes.saturating_sub(state));
-    Ok(GrpoStep {
-        seconds,
-        sampled_tokens: sampled,
-        trained_tokens: prompts + trained,
-        parts,
-        memory_over_state,
-    })
+    Ok(GrpoStep { seconds, sampled_tokens: sampled, trained_tokens: rows, parts, memory_over_state })
 }
 
 /// The largest resident memory of the process so far.

@@ -7,7 +7,7 @@ mod grpo;
 mod model;
 
 pub use grpo::{GrpoStep, Part, grpo_step};
-pub use model::{Sampling, Training, image_processor, sampling, training};
+pub use model::{Sampling, Training, group_training, image_processor, sampling, training};
 
 use eyas_model::Precision;
 use serde::Serialize;

@@ -6,22 +6,26 @@ use eyas_core::{Image, Rng, Seed, TokenKind, Trajectory};
 use eyas_model::hf::{Qwen25VlConfig, SpecialTokens};
 use eyas_model::processor::{ImageProcessor, ProcessorConfig};
 use eyas_model::{
-    AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, ScoreOptions, Upstream, initial_weights, sample,
+    AdamW, Decoder, Feed, ImageStore, Policy, PolicyError, ScoreOptions, Upstream, initial_weights,
+    packed_tokens, sample,
 };
 use serde::Serialize;
 
 use super::flops::{Load, forward};
 use super::{BenchConfig, median};
 use crate::TrainError;
+use crate::optim::{MICRO_BATCH_TOKENS, micro_batches};
 
 const VOCAB: u32 = 1024;
 /// Words of a prompt besides its picture.
 const PROMPT: usize = 24;
 
-/// A training step on separate sequences.
+/// A training step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Training {
-    /// Tokens of the batch, visual ones included.
+    /// Sequences of the batch.
+    pub sequences: usize,
+    /// Tokens of all sequences, visual ones included; shared ones count for each.
     pub tokens: usize,
     /// Forward, backward, gradient norm and AdamW, in seconds.
     pub step_secs: f64,
@@ -82,13 +86,25 @@ fn words(n: usize, rng: &mut Rng) -> Vec<u32> {
 /// # Errors
 /// When the sizes do not fit the model.
 pub fn training(config: &BenchConfig) -> Result<Training, TrainError> {
+    train(config, config.batch, 1)
+}
+
+/// The same for `groups` prompts with `group_size` answers each, whose members share their prompt.
+///
+/// # Errors
+/// When the sizes do not fit the model.
+pub fn group_training(config: &BenchConfig) -> Result<Training, TrainError> {
+    train(config, config.groups, config.group_size)
+}
+
+fn train(config: &BenchConfig, groups: usize, group_size: usize) -> Result<Training, TrainError> {
     let mut policy = policy(config)?;
     let mut rng = Seed::new(2).rng();
     let mut store = ImageStore::default();
     let visual =
         policy.processor().token_count(config.image_side, config.image_side).map_err(PolicyError::from)?;
-    let mut trajectories = Vec::with_capacity(config.batch);
-    for _ in 0..config.batch {
+    let mut members = Vec::with_capacity(groups);
+    for _ in 0..groups {
         let image = noise(config.image_side, &mut rng)?;
         store.add(policy.processor(), [&image])?;
         let mut t = Trajectory::new(5);
@@ -96,25 +112,27 @@ pub fn training(config: &BenchConfig) -> Result<Training, TrainError> {
         t.push_image(image.id(), visual, 0)?;
         t.push_text(&[4], 0)?;
         t.push_text(&words(PROMPT, &mut rng), 0)?;
-        let answer = words(config.answer, &mut rng);
-        t.push_sampled(&answer, &vec![TokenKind::Think; answer.len()], &vec![-1.0; answer.len()], 0)?;
-        trajectories.push(t);
+        let mut group = vec![t; group_size];
+        for t in &mut group {
+            let answer = words(config.answer, &mut rng);
+            t.push_sampled(&answer, &vec![TokenKind::Think; answer.len()], &vec![-1.0; answer.len()], 0)?;
+        }
+        members.push(group);
     }
-    let groups: Vec<Vec<&Trajectory>> = trajectories.iter().map(|t| vec![t]).collect();
-    let tokens: usize = trajectories.iter().map(Trajectory::len).sum();
+    let batch: Vec<Vec<&Trajectory>> = members.iter().map(|group| group.iter().collect()).collect();
+    let (sequences, tokens) = (groups * group_size, members.iter().flatten().map(Trajectory::len).sum());
     let options = ScoreOptions::default();
     let (mut steps, mut forwards, mut backwards) = (Vec::new(), Vec::new(), Vec::new());
     // The first two steps fill the allocator's pages.
     for step in 0..config.repeats + 2 {
         let clock = Instant::now();
-        policy.accumulate(&groups, &store, &options, |s| {
-            let n = s.logprobs.len();
-            Ok::<_, PolicyError>(Upstream {
-                d_logprobs: vec![-1.0 / n as f32; n],
-                d_entropies: vec![],
-                ..Upstream::default()
-            })
-        })?;
+        for micro in micro_batches(&batch, MICRO_BATCH_TOKENS) {
+            policy.accumulate(micro, &store, &options, |s| {
+                let n = s.logprobs.len();
+                let mean = -1.0 / (sequences * config.answer) as f32;
+                Ok::<_, PolicyError>(Upstream { d_logprobs: vec![mean; n], ..Upstream::default() })
+            })?;
+        }
         policy.apply(&AdamW::default());
         let seconds = clock.elapsed().as_secs_f64();
         let passes = policy.take_seconds();
@@ -124,9 +142,12 @@ pub fn training(config: &BenchConfig) -> Result<Training, TrainError> {
             backwards.push(passes.backward);
         }
     }
-    let load = Load { tokens, heads: config.batch * config.answer, patches: config.batch * visual * 4 };
+    // The last token of a sequence is predicted and has no row.
+    let rows = batch.iter().map(|group| packed_tokens(group)).sum::<usize>() - sequences;
+    let load = Load { tokens: rows, heads: sequences * config.answer, patches: groups * visual * 4 };
     let step_secs = median(steps);
     Ok(Training {
+        sequences,
         tokens,
         step_secs,
         forward_secs: median(forwards),
