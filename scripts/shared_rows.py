@@ -39,6 +39,8 @@ def common(sequences):
 
 
 def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     rows = {"decoding": defaultdict(int), "training": defaultdict(int)}
     for file in sorted(Path(sys.argv[1], "episodes").glob("step-*.jsonl")):
         groups = defaultdict(list)
@@ -60,6 +62,9 @@ def main():
                 for name, count in counts.items():
                     rows[part][name] += count
     for part, counts in rows.items():
+        if not counts:
+            print(f"{part}: no rows")
+            continue
         saved = 1 - counts["tree"] / counts["prompt"]
         print(f"{part}: {dict(counts)}, {100 * saved:.0f} % of the rows beyond the prompt's sharing saved")
 

@@ -6,6 +6,7 @@ mod common;
 #[cfg(feature = "wgpu")]
 use common::close;
 use common::{Fixture, policy_case};
+use eyas_core::{TokenKind, Trajectory};
 use eyas_model::policy::Policy;
 use eyas_model::{AdamW, Decoder, Feed, ImageStore, PolicyError, Precision, ScoreOptions, Targets, Upstream};
 
@@ -313,4 +314,18 @@ fn bad_inputs_are_errors_before_the_pass() {
         Err(PolicyError::MissingImage { .. })
     ));
     assert!(matches!(policy.score(&[], &store, &options), Err(PolicyError::NothingToScore)));
+    // A token that no model has, in the middle and as the last one, which is predicted only.
+    for ids in [[5000, 7], [7, 5000]] {
+        let mut t = Trajectory::new(f.config.image_token_id);
+        t.push_text(&[1, 2], 0).unwrap();
+        t.push_sampled(&ids, &[TokenKind::Answer; 2], &[-1.0; 2], 0).unwrap();
+        let scored = policy.score(&[vec![&t]], &store, &options);
+        assert!(matches!(scored, Err(PolicyError::Token { id: 5000, .. })), "{ids:?}");
+    }
+    // Nothing was sampled, or nothing is there at all.
+    let mut given = Trajectory::new(f.config.image_token_id);
+    assert!(matches!(policy.score(&[vec![&given]], &store, &options), Err(PolicyError::NothingToScore)));
+    given.push_text(&[1, 2], 0).unwrap();
+    assert!(matches!(policy.score(&[vec![&given]], &store, &options), Err(PolicyError::NothingToScore)));
+    assert!(matches!(policy.score(&[vec![]], &store, &options), Err(PolicyError::NothingToScore)));
 }

@@ -39,8 +39,8 @@ pub(super) struct Attention {
 /// A pointer that tasks share to write disjoint parts of one buffer.
 #[derive(Clone, Copy)]
 struct Shared(*mut f32, usize);
-// SAFETY: every user writes only rows of its own tree and columns of its own heads; trees are disjoint by
-// construction of `Segments`, so no two tasks touch one element.
+// SAFETY: every user writes only rows of its own tree (those of a block, and those that it sees) and columns of its
+// own heads; trees are disjoint by construction of `Segments`, so no two tasks touch one element.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}

@@ -56,11 +56,12 @@ impl Segments {
     /// Appends a segment of `len` rows that continues `parent`, an earlier one; gives its number.
     ///
     /// # Panics
-    /// When `parent` is not there yet.
+    /// When `parent` is not there yet, or rows are too many to count.
     pub fn push(&mut self, len: usize, parent: Option<usize>) -> usize {
         let (number, start) = (self.all.len(), self.rows());
         let root = parent.map_or(number, |parent| self.all[parent].root);
-        self.all.push(Segment { rows: start..start + len, parent, root });
+        let end = start.checked_add(len).unwrap_or_else(|| panic!("{start} and {len} rows of segments"));
+        self.all.push(Segment { rows: start..end, parent, root });
         number
     }
 

@@ -6,16 +6,17 @@ use eyas_core::Trajectory;
 
 use super::tree::{Key, keys, pieces};
 
-/// The fewest tokens of a part. Each adds up a gradient of its own, which costs about as much as twenty
-/// tokens.
+/// The fewest tokens of a part, about: halves need not be equal. Each adds up a gradient of its own, which costs
+/// about as much as twenty tokens.
 const FEWEST: usize = 512;
 /// Tokens of a part of a large batch.
 const USUAL: usize = 2048;
-/// A part has at least one token for so many parameters, so that its gradient takes no more memory than
+/// A part has at least about one token for so many parameters, so that its gradient takes no more memory than
 /// what is kept of its tokens.
 const PARAMETERS_PER_TOKEN: usize = 8192;
 
-/// How many parts a batch of `tokens` is cut into: a power of two, as many threads share them evenly.
+/// How many parts a batch of `tokens` is cut into where it can be: a power of two, as many threads share them
+/// evenly.
 fn count(tokens: usize, parameters: usize) -> usize {
     let needed = parameters / PARAMETERS_PER_TOKEN;
     match tokens / USUAL.max(needed) {

@@ -206,7 +206,7 @@ impl Policy {
                 let (group, members) = &part[origin.group];
                 (origin.group, origin.member) = (*group, members[origin.member]);
             }
-            match packed.ids.iter().find(|id| **id as usize >= vocab) {
+            match packed.ids.iter().chain(&packed.targets).find(|id| **id as usize >= vocab) {
                 Some(&id) => Err(PolicyError::Token { id, vocab }),
                 None => Ok(packed),
             }
@@ -288,7 +288,7 @@ impl Policy {
     }
 
     fn scored(&self, origins: &Origins, of_targets: &[f32]) -> Scored {
-        let flat = of_origins(origins, of_targets, self.columns());
+        let flat = of_tokens(origins, of_targets, self.columns());
         let column = |c: usize| flat.chunks_exact(self.columns()).map(|row| row[c]).collect();
         let values = if self.has_value_head() { column(2) } else { Vec::new() };
         Scored { origins: origins.tokens.clone(), logprobs: column(0), entropies: column(1), values }
@@ -348,7 +348,7 @@ impl Part {
 }
 
 /// The row of `of_targets` of each token that was asked for, one after the other.
-fn of_origins(origins: &Origins, of_targets: &[f32], columns: usize) -> Vec<f32> {
+fn of_tokens(origins: &Origins, of_targets: &[f32], columns: usize) -> Vec<f32> {
     origins.targets.iter().flat_map(|place| &of_targets[place * columns..][..columns]).copied().collect()
 }
 

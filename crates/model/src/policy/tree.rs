@@ -50,9 +50,10 @@ fn grow(
     pieces: &mut Vec<Piece>,
 ) {
     let first = &sequences[members[0]];
-    let alike =
-        |&m: &usize| first[from..].iter().zip(&sequences[m][from..]).take_while(|(a, b)| a == b).count();
-    let end = from + members.iter().map(alike).min().unwrap_or(0);
+    let end = members.iter().fold(first.len(), |end, &m| {
+        let alike = first[from..end].iter().zip(&sequences[m][from..]).take_while(|(a, b)| a == b);
+        from + alike.count()
+    });
     let number = pieces.len();
     let branches = branches(sequences, members.clone(), end);
     pieces.push(Piece { tokens: from..end, parent, members });
@@ -74,7 +75,8 @@ fn branches(sequences: &[Vec<Key>], members: Vec<usize>, at: usize) -> Vec<Vec<u
     branches
 }
 
-/// Tokens that a packed group takes: what members begin with counts once.
+/// Tokens that a packed group takes at most: what members begin with counts once, and so does the end of each,
+/// which is left out where nothing is asked of it.
 pub fn packed_tokens(members: &[&Trajectory]) -> usize {
     let keys: Vec<Vec<Key>> = members.iter().map(|t| keys(t, t.len())).collect();
     pieces(&keys).iter().map(|piece| piece.tokens.len()).sum()

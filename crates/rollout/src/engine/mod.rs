@@ -54,7 +54,7 @@ impl RolloutConfig {
 pub struct RolloutStats {
     /// Tokens drawn.
     pub sampled_tokens: usize,
-    /// Tokens read: prompts and observations, shared ones once.
+    /// Tokens read: prompts, once for a group, and observations.
     pub prompt_tokens: usize,
     /// Passes through the decoder.
     pub passes: usize,

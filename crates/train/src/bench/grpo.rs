@@ -153,8 +153,8 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
     let (mut trained, mut rows, mut visual) = (0, 0, 0);
     for group in &groups {
         let members: Vec<&eyas_core::Trajectory> = group.episodes.iter().map(|e| &e.trajectory).collect();
-        // The last token of a sequence is predicted and has no row.
-        rows += packed_tokens(&members) - members.len();
+        // The last token of a sequence is predicted and has no row; answers of random weights are all different.
+        rows += packed_tokens(&members).saturating_sub(members.len());
         visual += members.first().map_or(0, |t| t.images().iter().map(|s| s.len).sum::<usize>());
         trained += members.iter().map(|t| t.sampled_len()).sum::<usize>();
     }

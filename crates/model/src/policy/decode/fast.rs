@@ -124,11 +124,11 @@ impl FastText {
         let mut key = vec![0.0; kv_cols];
         let mut scratch = Vec::new();
         // Neighbours that continue the same prompt: chunks, and their common part.
-        let mut families: Vec<(Range<usize>, Arc<Vec<KeyValues>>)> = Vec::new();
+        let mut siblings: Vec<(Range<usize>, Arc<Vec<KeyValues>>)> = Vec::new();
         for (c, chunk) in chunks.iter().enumerate() {
-            match families.last_mut() {
+            match siblings.last_mut() {
                 Some((range, prefix)) if Arc::ptr_eq(prefix, &chunk.sequence.prefix) => range.end = c + 1,
-                _ => families.push((c..c + 1, chunk.sequence.prefix.clone())),
+                _ => siblings.push((c..c + 1, chunk.sequence.prefix.clone())),
             }
         }
         for (i, layer) in self.layers.iter().enumerate() {
@@ -163,7 +163,7 @@ impl FastText {
                 }
             }
             let mut first = 0;
-            for (range, prefix) in &families {
+            for (range, prefix) in &siblings {
                 let reader = |chunk: &Chunk| if last { 1 } else { chunk.positions.len() };
                 let readers: Vec<Reader<'_>> = chunks[range.clone()]
                     .iter()

@@ -10,6 +10,7 @@ mod cache;
 pub(crate) mod fast;
 mod plain;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cache::{Chunk, Sequence};
@@ -36,7 +37,7 @@ pub struct SequenceId(usize);
 /// Open sequences over one policy.
 pub struct Decoder<'p> {
     policy: &'p Policy,
-    /// Those that hold the same tokens from the same fork on are one.
+    /// Forks that were fed the same in the same passes are one.
     sequences: Vec<Option<Arc<Sequence>>>,
     free: Vec<usize>,
     plain: bool,
@@ -115,14 +116,12 @@ impl<'p> Decoder<'p> {
         let config = &self.policy.config;
         let (params, text) = (&self.policy.params, &self.policy.text);
         let mut chunks = Vec::with_capacity(feeds.len());
-        let (distinct, places) = self.distinct(feeds);
-        for &item in &distinct {
-            let (id, feed) = &feeds[item];
+        let lots = self.lots(feeds);
+        for lot in &lots {
+            let (id, feed) = &feeds[lot[0]];
             let shared = self.sequences[id.0].as_ref().ok_or(PolicyError::Closed(id.0))?.clone();
             // Whoever is fed the same lets go of it; a copy is made only if others go another way.
-            for ((id, _), _) in feeds.iter().zip(&places).filter(|(_, place)| distinct[**place] == item) {
-                self.sequences[id.0] = None;
-            }
+            lot.iter().for_each(|&item| self.sequences[feeds[item].0.0] = None);
             let mut sequence = Arc::unwrap_or_clone(shared);
             let mut rows = Vec::new();
             for piece in feed {
@@ -150,43 +149,46 @@ impl<'p> Decoder<'p> {
             self.policy.fast_text().extend(&config.text, params, &mut chunks, &mut logits);
             logits
         };
-        let sequences: Vec<Arc<Sequence>> =
-            chunks.into_iter().map(|chunk| Arc::new(chunk.sequence)).collect();
-        for ((id, _), place) in feeds.iter().zip(&places) {
-            self.sequences[id.0] = Some(sequences[*place].clone());
+        let mut rows = vec![0; feeds.len()];
+        for (row, (lot, chunk)) in lots.iter().zip(chunks).enumerate() {
+            let sequence = Arc::new(chunk.sequence);
+            for &item in lot {
+                self.sequences[feeds[item].0.0] = Some(sequence.clone());
+                rows[item] = row;
+            }
         }
-        if distinct.len() == feeds.len() {
+        if lots.len() == feeds.len() {
             return Ok(logits);
         }
-        Ok(places.iter().flat_map(|place| &logits[place * vocab..][..vocab]).copied().collect())
+        Ok(rows.into_iter().flat_map(|row| &logits[row * vocab..][..vocab]).copied().collect())
     }
 
-    /// The first item of each lot that continues one sequence in the same way, and the lot of each item.
-    fn distinct(&self, feeds: &[(SequenceId, Vec<Feed>)]) -> (Vec<usize>, Vec<usize>) {
-        let held = |item: usize| self.sequences.get(feeds[item].0.0).and_then(Option::as_ref);
-        let same = |a: usize, b: usize| match (held(a), held(b)) {
-            (Some(x), Some(y)) => Arc::ptr_eq(x, y) && feeds[a].1 == feeds[b].1,
-            _ => false,
-        };
-        let mut distinct: Vec<usize> = Vec::new();
-        let places = (0..feeds.len())
-            .map(|item| {
-                let known = distinct.iter().position(|&first| same(first, item));
-                known.unwrap_or_else(|| {
-                    distinct.push(item);
-                    distinct.len() - 1
-                })
-            })
-            .collect();
-        (distinct, places)
+    /// The items in lots that continue one sequence in the same way, by the first of each.
+    fn lots(&self, feeds: &[(SequenceId, Vec<Feed>)]) -> Vec<Vec<usize>> {
+        let mut lots: Vec<Vec<usize>> = Vec::new();
+        let mut of_sequence: BTreeMap<*const Sequence, Vec<usize>> = BTreeMap::new();
+        for (item, (id, feed)) in feeds.iter().enumerate() {
+            let held =
+                self.sequences.get(id.0).and_then(Option::as_ref).map_or(std::ptr::null(), Arc::as_ptr);
+            let known = of_sequence.entry(held).or_default();
+            match known.iter().find(|lot| feeds[lots[**lot][0]].1 == *feed) {
+                Some(&lot) => lots[lot].push(item),
+                None => {
+                    known.push(lots.len());
+                    lots.push(vec![item]);
+                }
+            }
+        }
+        lots
     }
 
     fn check(&self, feeds: &[(SequenceId, Vec<Feed>)]) -> Result<(), PolicyError> {
         let text = &self.policy.config.text;
-        for (i, (id, feed)) in feeds.iter().enumerate() {
+        let mut fed = BTreeSet::new();
+        for (id, feed) in feeds {
             let sequence =
                 self.sequences.get(id.0).and_then(Option::as_ref).ok_or(PolicyError::Closed(id.0))?;
-            if feeds[..i].iter().any(|(other, _)| other == id) {
+            if !fed.insert(id.0) {
                 return Err(PolicyError::Closed(id.0));
             }
             let mut length = 0;
