@@ -6,7 +6,7 @@ mod common;
 use common::{Fixture, close, policy_case};
 use eyas_core::{TokenKind, Trajectory};
 use eyas_model::policy::Policy;
-use eyas_model::{ImageStore, PolicyError, ScoreOptions, Scored, Upstream, packed_tokens};
+use eyas_model::{ImageStore, Origin, PolicyError, ScoreOptions, Scored, Targets, Upstream, packed_tokens};
 use rayon::ThreadPoolBuilder;
 
 /// Groups with a picture and a common prompt, a large one among them; together enough tokens for two parts, whose
@@ -80,5 +80,19 @@ fn parts_equal_single_groups_and_do_not_depend_on_threads() {
     for ((name, a), (_, b)) in whole.1.iter().zip(&gradients) {
         assert_eq!(a.is_empty(), name.starts_with("model.layers.0.mlp"), "{name}");
         close(a, b, 1e-4, name);
+    }
+
+    // States too come in the order of groups and members, also those of a group that is in two parts.
+    let all: Vec<Vec<&Trajectory>> = groups.iter().map(|members| members.iter().collect()).collect();
+    for targets in [Targets::Sampled, Targets::Turns] {
+        let whole = policy.states(&all, &store, targets).unwrap();
+        let (mut origins, mut rows) = (Vec::new(), Vec::new());
+        for (group, members) in all.iter().enumerate() {
+            let part = policy.states(std::slice::from_ref(members), &store, targets).unwrap();
+            origins.extend(part.origins.into_iter().map(|origin| Origin { group, ..origin }));
+            rows.extend(part.rows);
+        }
+        assert_eq!(whole.origins, origins);
+        close(&whole.rows, &rows, 1e-4, "states");
     }
 }

@@ -65,8 +65,8 @@ pub(crate) struct Packed {
 #[derive(Default)]
 pub(crate) struct Origins {
     pub(crate) tokens: Vec<Origin>,
-    /// Which target each of them is. Members that wrote the same after the same share it.
-    pub(crate) targets: Vec<usize>,
+    /// The place of each among the packed targets. Members that wrote the same after the same share it.
+    pub(crate) places: Vec<usize>,
 }
 
 /// Packs `groups`. `grid(image)` gives the merged rows and columns of an image.
@@ -103,7 +103,7 @@ pub(crate) fn pack(
                     packed.targets.len() - 1
                 });
                 packed.origins.tokens.push(Origin { group, member, token });
-                packed.origins.targets.push(place);
+                packed.origins.places.push(place);
             }
         }
     }
@@ -242,7 +242,7 @@ mod tests {
         // 3 after the prompt, 4 or 6 after the 3, 8 after the 6.
         assert_eq!(packed.target_rows, [6, 7, 7, 8]);
         assert_eq!(packed.targets, [3, 4, 6, 8]);
-        assert_eq!(packed.origins.targets, [0, 1, 0, 2, 3, 0, 2, 3]);
+        assert_eq!(packed.origins.places, [0, 1, 0, 2, 3, 0, 2, 3]);
         let of = |o: &Origin| (o.group, o.member, o.token);
         let members: Vec<_> = packed.origins.tokens.iter().map(of).collect();
         let (first, second) = ([(0, 0, 7), (0, 0, 8)], [(0, 1, 7), (0, 1, 8), (0, 1, 9)]);
@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(paths(&packed), [vec![(0, 2)], vec![(0, 8)], vec![(0, 2), (8, 14)]]);
         assert_eq!(packed.images.len(), 2);
         assert_eq!(packed.visual[8], Some(4));
-        assert_eq!(packed.origins.targets, [0, 1, 2, 3]);
+        assert_eq!(packed.origins.places, [0, 1, 2, 3]);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Policy {
             let weights = self.weights().tracked(&self.params, |name| self.trains(name));
             let scores = self.forward(&weights, &packed, images, options, &forbidden)?;
             let scored = self.scored(&packed.origins, &read(scores.clone()));
-            Ok(Part { weights, scores, scored, targets: packed.origins.targets })
+            Ok(Part { weights, scores, scored, places: packed.origins.places })
         };
         // Made here, not by the first part that asks for it while others wait.
         self.weights();
@@ -240,7 +240,7 @@ impl Policy {
         let mut all: Vec<(Origin, &[f32])> = Vec::new();
         for (origins, rows) in &parts {
             let row = |place: &usize| &rows[place * width..][..width];
-            all.extend(origins.tokens.iter().copied().zip(origins.targets.iter().map(row)));
+            all.extend(origins.tokens.iter().copied().zip(origins.places.iter().map(row)));
         }
         all.sort_by_key(|(origin, _)| origin.place());
         let (origins, rows): (Vec<Origin>, Vec<&[f32]>) = all.into_iter().unzip();
@@ -330,7 +330,7 @@ struct Part {
     scores: Tensor<2>,
     scored: Scored,
     /// Which row of the scores each scored token is.
-    targets: Vec<usize>,
+    places: Vec<usize>,
 }
 
 impl Part {
@@ -338,7 +338,7 @@ impl Part {
     fn backward(self, upstream: &[f32], columns: usize) -> Vec<Option<Vec<f32>>> {
         let shape = self.scores.dims();
         let mut sums = vec![0.0; shape[0] * columns];
-        for (place, row) in self.targets.iter().zip(upstream.chunks_exact(columns)) {
+        for (place, row) in self.places.iter().zip(upstream.chunks_exact(columns)) {
             sums[place * columns..][..columns].iter_mut().zip(row).for_each(|(sum, d)| *sum += d);
         }
         let upstream = Tensor::<2>::from_data(TensorData::new(sums, shape), &self.scores.device());
@@ -349,7 +349,7 @@ impl Part {
 
 /// The row of `of_targets` of each token that was asked for, one after the other.
 fn of_tokens(origins: &Origins, of_targets: &[f32], columns: usize) -> Vec<f32> {
-    origins.targets.iter().flat_map(|place| &of_targets[place * columns..][..columns]).copied().collect()
+    origins.places.iter().flat_map(|place| &of_targets[place * columns..][..columns]).copied().collect()
 }
 
 /// Tokens that are taken out of every distribution of a batch. A target that sampling could not produce would
