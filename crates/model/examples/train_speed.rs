@@ -1,5 +1,7 @@
 //! Times training steps and sampling of the tiny model: 32 sequences, each one picture of 16 visual
-//! tokens, 26 other prompt tokens and 64 answer tokens. `cargo run --release -p eyas-model --example train_speed`  [-- STEPS]
+//! tokens, 26 other prompt tokens and 64 answer tokens; with `groups`, 16 groups of 8 that share their prompt,
+//! three at a time.
+//! `cargo run --release -p eyas-model --example train_speed [-- STEPS [groups] [bf16]]`
 use std::time::Instant;
 
 use eyas_core::{Image, Seed, TokenKind, Trajectory};
@@ -26,9 +28,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         policy.set_precision(Precision::Bf16);
     }
     let mut store = ImageStore::default();
-    let batch = 32;
-    let trajectories: Vec<Trajectory> = (0..batch)
-        .map(|i| {
+    // Prompts, answers to each, and prompts that are trained on at once.
+    let (prompts, members, at_once) =
+        if std::env::args().any(|a| a == "groups") { (16, 8, 3) } else { (32, 1, 32) };
+    let trajectories: Vec<Vec<Trajectory>> = (0..prompts)
+        .map(|_| {
             let pixels: Vec<u8> = (0..112 * 112 * 3).map(|_| rng.below(256) as u8).collect();
             let image = Image::new(112, 112, pixels).map_err(|e| e.to_string())?;
             store.add(policy.processor(), [&image]).map_err(|e| e.to_string())?;
@@ -39,24 +43,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             t.push_text(&[3], 0).map_err(|e| e.to_string())?;
             t.push_image(image.id(), 16, 0).map_err(|e| e.to_string())?;
             t.push_text(&ids(&mut rng, 25), 0).map_err(|e| e.to_string())?;
-            t.push_sampled(&ids(&mut rng, 64), &[TokenKind::Think; 64], &[-1.0; 64], 0)
-                .map_err(|e| e.to_string())?;
-            let _ = i;
-            Ok(t)
+            let mut group = vec![t; members];
+            for t in &mut group {
+                t.push_sampled(&ids(&mut rng, 64), &[TokenKind::Think; 64], &[-1.0; 64], 0)
+                    .map_err(|e| e.to_string())?;
+            }
+            Ok(group)
         })
         .collect::<Result<_, String>>()?;
-    let groups: Vec<Vec<&Trajectory>> = trajectories.iter().map(|t| vec![t]).collect();
-    let tokens: usize = trajectories.iter().map(Trajectory::len).sum();
+    let groups: Vec<Vec<&Trajectory>> = trajectories.iter().map(|group| group.iter().collect()).collect();
+    let tokens: usize = trajectories.iter().flatten().map(Trajectory::len).sum();
+    let scored = (prompts * members * 64) as f32;
     // The number of training steps; 0 goes straight to sampling.
     let steps = std::env::args().nth(1).map_or(Ok(8), |n| n.parse::<usize>())?;
     for step in 0..steps {
         let clock = Instant::now();
-        policy.accumulate(&groups, &store, &ScoreOptions::default(), |s| {
-            Ok::<_, PolicyError>(Upstream {
-                d_logprobs: vec![-1.0 / s.logprobs.len() as f32; s.logprobs.len()],
-                ..Upstream::default()
-            })
-        })?;
+        for micro in groups.chunks(at_once) {
+            policy.accumulate(micro, &store, &ScoreOptions::default(), |s| {
+                let d_logprobs = vec![-1.0 / scored; s.logprobs.len()];
+                Ok::<_, PolicyError>(Upstream { d_logprobs, ..Upstream::default() })
+            })?;
+        }
         let middle = clock.elapsed();
         policy.apply(&AdamW::default());
         println!(
@@ -68,12 +75,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let clock = Instant::now();
     let mut decoder = Decoder::new(&policy);
-    let features = policy.encode(trajectories.iter().flat_map(|t| t.images()).map(|s| s.id), &store)?;
+    let features =
+        policy.encode(trajectories.iter().flatten().flat_map(|t| t.images()).map(|s| s.id), &store)?;
     let mut sequences = Vec::new();
     let prompts: Vec<_> = trajectories
         .iter()
         .take(16)
-        .map(|t| {
+        .map(|group| {
+            let t = &group[0];
             let span = &t.images()[0];
             (
                 decoder.open(),

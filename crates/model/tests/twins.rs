@@ -132,6 +132,14 @@ fn head() {
             |[h, w]| plain::head(h, w, &targets, &options),
         );
     }
+    // Too many log-probabilities to keep for the backward pass.
+    let targets: Arc<[u32]> = (0..1100u32).map(|i| i * 7 % 4000).collect();
+    compare(
+        "large head",
+        [random(1100, 4, 3), random(4000, 4, 4)],
+        |[h, w]| ops::head(h, w, targets.clone(), &HeadOptions::default()),
+        |[h, w]| plain::head(h, w, &targets, &HeadOptions::default()),
+    );
 }
 
 fn rope(rows: usize, dim: usize) -> Rope {

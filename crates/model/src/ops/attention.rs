@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::host::{Grads, HostOp, Input, Output};
-use super::matrix::{Mat, matmul};
+use super::matrix::{Mat, check_output, matmul, matmul_into};
 use super::segments::{Block, Segments};
 use super::simd;
 
@@ -59,6 +59,18 @@ impl Shared {
         // SAFETY: in bounds by the assert; unaliased by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
     }
+
+    /// The matrix that begins at `start`, a row `stride` elements after the last, becomes `keep` times itself
+    /// plus `a·b`.
+    ///
+    /// # Safety
+    /// The caller must be the only one to touch its elements.
+    unsafe fn product(self, start: usize, stride: usize, keep: bool, a: Mat<'_>, b: Mat<'_>) {
+        assert!(start <= self.1, "shared buffer bounds");
+        check_output(self.1 - start, stride, a.rows, b.cols);
+        // SAFETY: in bounds by the checks, and initialised; unaliased by the caller's promise.
+        unsafe { matmul_into(self.0.add(start), stride, keep, a, b, false) }
+    }
 }
 
 /// The sizes of one call.
@@ -101,7 +113,6 @@ fn probabilities(
     mut softmax: impl FnMut(usize, &mut [f32]),
 ) {
     let (rows, width) = (block.rows.len(), block.width());
-    scores.clear();
     scores.resize(rows * width, 0.0);
     let at = block.rows.start * shape.q_stride + head * shape.dim;
     let queries = Mat::strided(&q[at..], rows, shape.dim, shape.q_stride);
@@ -183,7 +194,6 @@ impl HostOp for Attention {
         let trees = self.trees(qkv.rows);
         Task::all(&trees, self.kv_heads).into_par_iter().for_each(|task| {
             let mut scores = Vec::new();
-            let mut block_out = Vec::new();
             for block in task.blocks {
                 let (rows, width) = (block.rows.len(), block.width());
                 for head in task.kv_head * shape.per_kv..(task.kv_head + 1) * shape.per_kv {
@@ -205,18 +215,13 @@ impl HostOp for Attention {
                             unsafe { lse.slice(row * heads + head, 1)[0] = top + sum.ln() };
                         },
                     );
-                    block_out.clear();
-                    block_out.resize(rows * shape.dim, 0.0);
+                    let at = block.rows.start * shape.q_stride + head * shape.dim;
                     for (first, range) in columns(&block.seen) {
                         let p = Mat::strided(&scores[first..], rows, range.len(), width);
                         let start = range.start * shape.stride + task.kv_head * shape.dim;
                         let values = Mat::strided(&v[start..], range.len(), shape.dim, shape.stride);
-                        matmul(&mut block_out, shape.dim, true, p, values, false);
-                    }
-                    for (row, out_row) in block.rows.clone().zip(block_out.chunks_exact(shape.dim)) {
-                        let start = row * shape.q_stride + head * shape.dim;
                         // SAFETY: this task alone owns these rows in the columns of this head.
-                        unsafe { out.slice(start, shape.dim) }.copy_from_slice(out_row);
+                        unsafe { out.product(at, shape.q_stride, first > 0, p, values) };
                     }
                 }
             }
@@ -224,7 +229,7 @@ impl HostOp for Attention {
         Output { data, rows: qkv.rows, cols: shape.q_stride, saved }
     }
 
-    fn backward(&self, inputs: &[Input<'_>], grads: &Grads<'_>) -> Vec<Vec<f32>> {
+    fn backward(&self, inputs: &[Input<'_>], grads: Grads<'_>) -> Vec<Vec<f32>> {
         let qkv = inputs[0];
         let shape = self.shape(&qkv);
         let heads = shape.q_stride / shape.dim;
@@ -262,7 +267,6 @@ impl HostOp for Attention {
                     let key = |range: &Range<usize>| range.start * kv_stride + task.kv_head * dim;
                     let value = |range: &Range<usize>| range.start * stride + task.kv_head * dim;
                     // dP = dO·Vᵀ
-                    dscores.clear();
                     dscores.resize(rows * width, 0.0);
                     for (first, range) in columns(&block.seen) {
                         let values = Mat::strided(&v[value(range)..], range.len(), dim, stride);
@@ -281,9 +285,12 @@ impl HostOp for Attention {
                         let p = Mat::strided(&scores[first..], rows, n, width);
                         let ds = Mat::strided(&dscores[first..], rows, n, width);
                         let keys = Mat::strided(&rk[key(range)..], n, dim, kv_stride);
-                        add_product(out_v, value(range), n, dim, stride, p.t(), d_out);
-                        add_product(out_k, key(range), n, dim, kv_stride, ds.t(), queries);
-                        add_product(out_q, at, rows, dim, q_stride, ds, keys);
+                        // SAFETY: rows of this task's tree in the columns of its heads: no other touches them.
+                        unsafe {
+                            out_v.product(value(range), stride, true, p.t(), d_out);
+                            out_k.product(key(range), kv_stride, true, ds.t(), queries);
+                            out_q.product(at, q_stride, true, ds, keys);
+                        }
                     }
                 }
             }
@@ -292,27 +299,5 @@ impl HostOp for Attention {
         let keys = all.get_mut(shape.q_stride..).unwrap_or(&mut []);
         self.rotate(keys, shape.stride, &dk, shape.kv_stride, shape.kv_stride, -1.0);
         vec![all]
-    }
-}
-
-/// `buffer[start..] += a·b` as a matrix of `rows × cols` with the given stride.
-fn add_product(
-    buffer: Shared,
-    start: usize,
-    rows: usize,
-    cols: usize,
-    stride: usize,
-    a: Mat<'_>,
-    b: Mat<'_>,
-) {
-    if rows == 0 {
-        return;
-    }
-    let mut product = vec![0.0; rows * cols];
-    matmul(&mut product, cols, false, a, b, false);
-    for (i, row) in product.chunks_exact(cols).enumerate() {
-        // SAFETY: rows of the caller's tree in the columns of the caller's head: no other task
-        // touches them, and the slice lives for this statement only.
-        simd::add(unsafe { buffer.slice(start + i * stride, cols) }, row);
     }
 }

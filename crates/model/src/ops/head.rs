@@ -6,11 +6,13 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::host::{Grads, HostOp, Input, Output};
-use super::matrix::Mat;
+use super::matrix::{Mat, product};
 use super::{Precision, simd};
 
-/// Logits held at once, in elements.
+/// Logits held at once, in elements, where there are too many to keep.
 const LOGITS: usize = 1 << 20;
+/// Log-probabilities that are kept for the backward pass, in elements; of more, the logits are computed again.
+const KEPT: usize = 1 << 22;
 
 /// How logits become a distribution.
 #[derive(Clone, Debug)]
@@ -29,112 +31,104 @@ impl Default for HeadOptions {
     }
 }
 
-/// Inputs `hidden [N, D]`, `weight [V, D]`; output `[N, 2]`. Saves log-sum-exp per row.
+/// Inputs `hidden [N, D]`, `weight [V, D]`; output `[N, 2]`. Saves the log-probabilities `[N, V]` if they are not
+/// too many, else the log-sum-exp of each row.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) targets: Arc<[u32]>,
     pub(super) options: HeadOptions,
 }
 
+fn keeps(rows: usize, vocab: usize) -> bool {
+    rows * vocab <= KEPT
+}
+
 impl Head {
-    fn chunk_rows(vocab: usize) -> usize {
-        (LOGITS / vocab.max(1)).clamp(16, 4096)
+    /// Rows whose logits are there at once.
+    fn chunk_rows(rows: usize, vocab: usize) -> usize {
+        if keeps(rows, vocab) { rows.max(1) } else { (LOGITS / vocab.max(1)).clamp(16, 4096) }
     }
 
     /// Logits of some rows, forbidden ones at −∞ and divided by the temperature.
-    fn logits(&self, hidden: &[f32], rows: usize, weight: &Input<'_>, out: &mut Vec<f32>) {
-        out.resize(rows * weight.rows, 0.0);
-        let h = Mat::new(hidden, rows, weight.cols);
-        let w = Mat::new(weight.data, weight.rows, weight.cols).t();
-        self.options.precision.matmul(out, weight.rows, false, h, w);
+    fn logits(&self, hidden: Mat<'_>, weight: &Input<'_>) -> Vec<f32> {
+        let mut logits = product(self.options.precision, hidden, weight.matrix().t());
         let inv = 1.0 / self.options.temperature;
-        out.par_chunks_mut(weight.rows).for_each(|row| {
+        logits.par_chunks_mut(weight.rows).for_each(|row| {
             if inv != 1.0 {
                 row.iter_mut().for_each(|v| *v *= inv);
             }
             self.options.forbidden.iter().for_each(|&id| row[id as usize] = f32::NEG_INFINITY);
         });
+        logits
     }
 }
 
 impl HostOp for Head {
     fn forward(&self, inputs: &[Input<'_>]) -> Output {
         let (hidden, weight) = (inputs[0], inputs[1]);
-        let chunk = Self::chunk_rows(weight.rows);
         let mut data = vec![0.0; hidden.rows * 2];
-        let mut saved = vec![0.0; hidden.rows];
-        let mut logits = Vec::new();
+        let mut sums = vec![0.0; hidden.rows];
+        let mut kept = Vec::new();
+        let chunk = Self::chunk_rows(hidden.rows, weight.rows);
         for start in (0..hidden.rows).step_by(chunk) {
             let end = (start + chunk).min(hidden.rows);
-            self.logits(
-                &hidden.data[start * hidden.cols..end * hidden.cols],
-                end - start,
-                &weight,
-                &mut logits,
-            );
+            let mut logits = self.logits(hidden.matrix().rows(start..end), &weight);
             logits
                 .par_chunks_mut(weight.rows)
                 .zip(data[start * 2..end * 2].par_chunks_mut(2))
-                .zip(&mut saved[start..end])
+                .zip(&mut sums[start..end])
                 .zip(&self.targets[start..end])
                 .for_each(|(((row, out), lse), &target)| {
                     let top = simd::max(row);
-                    let chosen = row[target as usize];
-                    let original = row.to_vec();
-                    let sum = simd::exp_in_place(row, 1.0, top);
+                    let (sum, weighted) = simd::softmax_sums(row, top);
                     *lse = top + sum.ln();
-                    out[0] = chosen - *lse;
-                    // H = lse − Σ p·logit; −∞ logits have p = 0 and contribute nothing.
-                    let mean: f32 =
-                        row.iter().zip(&original).filter(|(_, l)| l.is_finite()).map(|(e, l)| e * l).sum();
-                    out[1] = (*lse - mean / sum).max(0.0);
+                    simd::shift(row, -*lse);
+                    out[0] = row[target as usize];
+                    // H = −Σ p·log p, log p = (logit − top) − ln Σe.
+                    out[1] = (sum.ln() - weighted / sum).max(0.0);
                 });
+            kept = logits;
         }
+        let saved = if keeps(hidden.rows, weight.rows) { kept } else { sums };
         Output { data, rows: hidden.rows, cols: 2, saved }
     }
 
-    fn backward(&self, inputs: &[Input<'_>], grads: &Grads<'_>) -> Vec<Vec<f32>> {
+    fn backward(&self, inputs: &[Input<'_>], grads: Grads<'_>) -> Vec<Vec<f32>> {
         let (hidden, weight) = (inputs[0], inputs[1]);
-        let chunk = Self::chunk_rows(weight.rows);
-        let mut dhidden = vec![0.0; hidden.data.len()];
-        let mut dweight = vec![0.0; weight.data.len()];
+        let (rows, vocab) = (hidden.rows, weight.rows);
+        let kept = keeps(rows, vocab);
+        let mut saved = grads.saved;
+        let (mut dhidden, mut dweight) = (Vec::new(), Vec::new());
         let inv = 1.0 / self.options.temperature;
-        let mut logits = Vec::new();
-        for start in (0..hidden.rows).step_by(chunk) {
-            let end = (start + chunk).min(hidden.rows);
-            let h = &hidden.data[start * hidden.cols..end * hidden.cols];
-            self.logits(h, end - start, &weight, &mut logits);
-            logits
-                .par_chunks_mut(weight.rows)
-                .zip(&grads.grad[start * 2..end * 2].par_chunks(2).collect::<Vec<_>>())
-                .zip(&grads.saved[start..end])
-                .zip(&grads.output[start * 2..end * 2].par_chunks(2).collect::<Vec<_>>())
-                .zip(&self.targets[start..end])
-                .for_each(|((((row, up), &lse), out), &target)| {
-                    let (by_logprob, by_entropy, entropy) = (up[0], up[1], out[1]);
-                    if by_entropy == 0.0 {
-                        simd::exp_in_place(row, 1.0, lse);
-                        row.iter_mut().for_each(|p| *p *= -by_logprob * inv);
-                    } else {
-                        // d logp/d z = onehot − p;  d H/d z = −p·(log p + H)
-                        for z in row.iter_mut() {
-                            let logp = *z - lse;
-                            let p = logp.exp();
-                            let log_term = if p > 0.0 { logp + entropy } else { 0.0 };
-                            *z = -p * (by_logprob + by_entropy * log_term) * inv;
-                        }
+        let chunk = Self::chunk_rows(rows, vocab);
+        for start in (0..rows).step_by(chunk) {
+            let end = (start + chunk).min(rows);
+            let h = hidden.matrix().rows(start..end);
+            let mut d = if kept { std::mem::take(&mut saved) } else { self.logits(h, &weight) };
+            d.par_chunks_mut(vocab)
+                .zip(grads.grad[start * 2..end * 2].par_chunks(2))
+                .zip(grads.output[start * 2..end * 2].par_chunks(2))
+                .zip(start..end)
+                .for_each(|(((row, up), out), i)| {
+                    if !kept {
+                        simd::shift(row, -saved[i]);
                     }
-                    row[target as usize] += by_logprob * inv;
+                    // d logp/d z = onehot − p;  d H/d z = −p·(log p + H)
+                    let (by_logprob, by_entropy) = (up[0] * inv, up[1] * inv);
+                    simd::softmax_upstream(row, by_logprob, by_entropy, out[1]);
+                    row[self.targets[i] as usize] += by_logprob;
                 });
-            let d = Mat::new(&logits, end - start, weight.rows);
+            let d = Mat::new(&d, end - start, vocab);
             if grads.wanted[0] {
-                let out = &mut dhidden[start * hidden.cols..end * hidden.cols];
-                let w = Mat::new(weight.data, weight.rows, weight.cols);
-                self.options.precision.matmul(out, hidden.cols, false, d, w);
+                let part = product(self.options.precision, d, weight.matrix());
+                if dhidden.is_empty() { dhidden = part } else { dhidden.extend(part) }
             }
             if grads.wanted[1] {
-                let h = Mat::new(h, end - start, hidden.cols);
-                self.options.precision.matmul(&mut dweight, weight.cols, true, d.t(), h);
+                if dweight.is_empty() {
+                    dweight = product(self.options.precision, d.t(), h);
+                } else {
+                    self.options.precision.matmul(&mut dweight, weight.cols, true, d.t(), h);
+                }
             }
         }
         vec![dhidden, dweight]

@@ -46,7 +46,8 @@ pub(crate) struct Output {
 /// What a backward pass reads.
 pub(crate) struct Grads<'a> {
     pub(crate) output: &'a [f32],
-    pub(crate) saved: &'a [f32],
+    /// What the forward pass saved, to be done with as one likes.
+    pub(crate) saved: Vec<f32>,
     pub(crate) grad: &'a [f32],
     /// Which inputs want a gradient.
     pub(crate) wanted: &'a [bool],
@@ -57,7 +58,7 @@ pub(crate) trait HostOp: Debug + Send + Sync + 'static {
     /// The output for the inputs.
     fn forward(&self, inputs: &[Input<'_>]) -> Output;
     /// The gradient by each input (empty where not wanted), each as large as its input.
-    fn backward(&self, inputs: &[Input<'_>], grads: &Grads<'_>) -> Vec<Vec<f32>>;
+    fn backward(&self, inputs: &[Input<'_>], grads: Grads<'_>) -> Vec<Vec<f32>>;
 }
 
 /// A shared operation.
@@ -169,9 +170,10 @@ impl<const N: usize> Backward<Flex, N> for HostBackward {
         let inputs = state.inputs.each_ref().map(view);
         let results = state.op.0.backward(
             &inputs,
-            &Grads {
+            Grads {
                 output: view(&state.output).data,
-                saved: &state.saved,
+                // Its only owner, unless the graph was copied.
+                saved: Arc::unwrap_or_clone(state.saved),
                 grad: view(&grad).data,
                 wanted: &wanted,
             },

@@ -25,7 +25,7 @@ impl HostOp for Linear {
         Output { data, rows: x.rows, cols: w.rows, saved: Vec::new() }
     }
 
-    fn backward(&self, inputs: &[Input<'_>], grads: &Grads<'_>) -> Vec<Vec<f32>> {
+    fn backward(&self, inputs: &[Input<'_>], grads: Grads<'_>) -> Vec<Vec<f32>> {
         let (x, w) = (inputs[0], inputs[1]);
         let dy = Mat::new(grads.grad, x.rows, w.rows);
         let mut results = vec![Vec::new(); inputs.len()];
@@ -62,7 +62,7 @@ impl HostOp for Joined {
         Output { data, rows: x.rows, cols, saved: Vec::new() }
     }
 
-    fn backward(&self, inputs: &[Input<'_>], grads: &Grads<'_>) -> Vec<Vec<f32>> {
+    fn backward(&self, inputs: &[Input<'_>], grads: Grads<'_>) -> Vec<Vec<f32>> {
         let x = inputs[0];
         let cols: usize = inputs[1..].chunks_exact(2).map(|map| map[0].rows).sum();
         let mut results = vec![Vec::new(); inputs.len()];

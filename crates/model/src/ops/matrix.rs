@@ -1,5 +1,7 @@
 //! Bounds-checked matrix products over slices, on the `gemm` crate.
 
+use std::ops::Range;
+
 use gemm::Parallelism;
 
 use super::Precision;
@@ -34,6 +36,13 @@ impl<'a> Mat<'a> {
             col_stride: self.row_stride,
             ..self
         }
+    }
+
+    /// Some of its rows.
+    pub(crate) fn rows(self, rows: Range<usize>) -> Self {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows of a matrix");
+        let data = self.data.get(rows.start * self.row_stride..).unwrap_or(&[]);
+        Self { data, rows: rows.len(), ..self }
     }
 
     fn last(&self) -> Option<usize> {

@@ -32,7 +32,7 @@ impl HostOp for RmsNorm {
         Output { data, rows: x.rows, cols: x.cols, saved }
     }
 
-    fn backward(&self, inputs: &[Input<'_>], grads: &Grads<'_>) -> Vec<Vec<f32>> {
+    fn backward(&self, inputs: &[Input<'_>], grads: Grads<'_>) -> Vec<Vec<f32>> {
         let (x, w) = (inputs[0], inputs[1].data);
         let cols = x.cols.max(1);
         let mut dx = vec![0.0; x.data.len()];

@@ -143,6 +143,14 @@ pub(crate) fn add(out: &mut [f32], x: &[f32]) {
     axpy(out, 1.0, x);
 }
 
+/// Adds `k` to every element.
+pub(crate) fn shift(row: &mut [f32], k: f32) {
+    vectorised(
+        #[inline(always)]
+        || row.iter_mut().for_each(|v| *v += k),
+    );
+}
+
 /// `out = x·k·w`, element-wise in `x` and `w`.
 pub(crate) fn scale_by(out: &mut [f32], x: &[f32], k: f32, w: &[f32]) {
     vectorised(
@@ -167,15 +175,69 @@ pub(crate) fn swiglu(out: &mut [f32], gate: &[f32], up: &[f32]) {
     );
 }
 
-/// The gradients of [`swiglu`] by `gate` and `up`.
-pub(crate) fn swiglu_backward(dgate: &mut [f32], dup: &mut [f32], gate: &[f32], up: &[f32], grad: &[f32]) {
+/// The gradients of [`swiglu`] in the place of `gate` and `up`, and what it gives in the place of its gradient.
+pub(crate) fn swiglu_backward(gate: &mut [f32], up: &mut [f32], grad: &mut [f32]) {
     vectorised(
         #[inline(always)]
         || {
-            for ((((dg, du), g), u), d) in dgate.iter_mut().zip(dup.iter_mut()).zip(gate).zip(up).zip(grad) {
+            for ((gate, up), grad) in gate.iter_mut().zip(up.iter_mut()).zip(grad.iter_mut()) {
+                let (g, u, d) = (*gate, *up, *grad);
                 let sigmoid = 1.0 / (1.0 + exp(-g));
-                *du = d * g * sigmoid;
-                *dg = d * u * sigmoid * (1.0 + g * (1.0 - sigmoid));
+                let silu = g * sigmoid;
+                *gate = d * u * sigmoid * (1.0 + g * (1.0 - sigmoid));
+                *up = d * silu;
+                *grad = silu * u;
+            }
+        },
+    );
+}
+
+/// Log-probabilities from here down, −∞ too, are those of the impossible.
+const IMPOSSIBLE: f32 = -87.0;
+
+/// `exp` of a log-probability, 0 of an impossible one.
+#[inline(always)]
+fn probability(logprob: f32) -> f32 {
+    if logprob <= IMPOSSIBLE { 0.0 } else { exp(logprob) }
+}
+
+/// A finite number instead of −∞; NaN stays.
+#[inline(always)]
+fn bounded(logprob: f32) -> f32 {
+    if logprob < IMPOSSIBLE { IMPOSSIBLE } else { logprob }
+}
+
+/// `Σ e` and `Σ e·y`, where `y = x − top` and `e = exp(y)`.
+pub(crate) fn softmax_sums(row: &[f32], top: f32) -> (f32, f32) {
+    const LANES: usize = 16;
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    let (mut sums, mut weighted) = ([0f32; LANES], [0f32; LANES]);
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut add = |row: &[f32]| {
+                for ((x, sum), weighted) in row.iter().zip(&mut sums).zip(&mut weighted) {
+                    let y = bounded(x - top);
+                    let e = probability(y);
+                    *sum += e;
+                    *weighted += e * y;
+                }
+            };
+            chunks.iter().for_each(|chunk| add(chunk));
+            add(rest);
+        },
+    );
+    (sums.iter().sum(), weighted.iter().sum())
+}
+
+/// From the log-probabilities of a softmax to the derivatives by its logits of `k·log p(token) + c·H`, without
+/// the `k` at the token itself: `−p·(k + c·(log p + H))`.
+pub(crate) fn softmax_upstream(row: &mut [f32], k: f32, c: f32, entropy: f32) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for x in row.iter_mut() {
+                *x = -probability(*x) * (k + c * (bounded(*x) + entropy));
             }
         },
     );
@@ -265,6 +327,36 @@ mod tests {
             let plain: f32 = a.iter().map(|v| (v * 2.0 - 0.5).exp()).sum();
             assert!((sum - plain).abs() <= 1e-5 * plain.max(1.0));
         }
+    }
+
+    #[test]
+    fn sums_and_derivatives_of_a_softmax() {
+        for n in [1usize, 15, 16, 40] {
+            let mut logits: Vec<f32> = (0..n).map(|i| (i * 7 % 11) as f32 - 3.0).collect();
+            logits.push(f32::NEG_INFINITY);
+            let top = max(&logits);
+            let (sum, weighted) = softmax_sums(&logits, top);
+            let ys = || logits[..n].iter().map(|x| f64::from(x - top));
+            let (want, want_weighted) =
+                (ys().map(f64::exp).sum::<f64>(), ys().map(|y| y * y.exp()).sum::<f64>());
+            assert!((f64::from(sum) - want).abs() < 1e-5 * want);
+            assert!((f64::from(weighted) - want_weighted).abs() < 1e-5 * want_weighted.abs().max(1.0));
+
+            let lse = want.ln();
+            let logprobs: Vec<f64> = ys().map(|y| y - lse).collect();
+            let entropy: f64 = -logprobs.iter().map(|l| l * l.exp()).sum::<f64>();
+            let mut row: Vec<f32> = logits.iter().map(|x| x - top - lse as f32).collect();
+            softmax_upstream(&mut row, 0.5, -2.0, entropy as f32);
+            for (got, logprob) in row.iter().zip(&logprobs) {
+                let want = -logprob.exp() * (0.5 - 2.0 * (logprob + entropy));
+                assert!((f64::from(*got) - want).abs() < 1e-5, "{got}, {want}");
+            }
+            assert_eq!(row[n], 0.0, "nothing reaches what is impossible");
+        }
+        assert!(softmax_sums(&[0.0, f32::NAN], 0.0).0.is_nan(), "what is not a number is not hidden");
+        let mut row = [f32::NAN];
+        softmax_upstream(&mut row, 1.0, 0.0, 0.0);
+        assert!(row[0].is_nan());
     }
 
     #[test]
