@@ -41,7 +41,7 @@ pub(crate) struct BenchArgs {
     /// Threads [default: one per core]
     #[arg(long)]
     threads: Option<usize>,
-    /// Also how cost grows: with the batch, the group, the answer, the picture, the width of the model
+    /// Also how cost grows: with the batch, the group, the answer, the picture, the width of the model, the threads
     #[arg(long)]
     growth: bool,
     /// Print a JSON object instead of tables
@@ -95,7 +95,8 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         precision,
         ..BenchConfig::default()
     };
-    let stages = 7 + if args.growth { growth_cases(&config).len() as u64 } else { 0 };
+    let cases = if args.growth { growth_cases(&config) } else { Vec::new() };
+    let stages = 7 + cases.len() as u64;
     let mut progress = Progress::new("bench", stages);
     let mut done = 0;
     let mut tick = |what: &str| {
@@ -119,12 +120,9 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let images = images.map(|(w, h)| (w, h, bench::image_processor(w, h, args.repeats)));
     tick("image processor");
     let mut growth = Vec::new();
-    if args.growth {
-        for (name, config) in growth_cases(&config) {
-            let t = bench::training(&config)?;
-            growth.push((name, t));
-            tick(name);
-        }
+    for case in cases {
+        growth.push((case.name.clone(), case.run()?));
+        tick(&case.name);
     }
     progress.finish();
     // A shared machine changes its speed; the better of the two ends is nearer to what it can do.
@@ -204,7 +202,7 @@ pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
             vec![["training", "tokens", "ms a step", "tok/s", "GFLOP/s"].map(String::from).to_vec()];
         rows.extend(growth.iter().map(|(name, t)| {
             vec![
-                (*name).to_string(),
+                name.clone(),
                 t.tokens.to_string(),
                 format!("{:.0}", t.step_secs * 1e3),
                 format!("{:.0}", t.tokens_per_sec),
@@ -256,19 +254,77 @@ fn write_step(config: &BenchConfig, grpo: &GrpoStep, peak: f64, out: &mut dyn Wr
     Ok(())
 }
 
-/// One size changed at a time.
-fn growth_cases(config: &BenchConfig) -> Vec<(&'static str, BenchConfig)> {
+/// A training with one size changed.
+struct Case {
+    name: String,
+    config: BenchConfig,
+    /// Groups that share their prompts, instead of separate sequences.
+    shared: bool,
+    /// Other than those there are.
+    threads: Option<usize>,
+}
+
+impl Case {
+    fn run(&self) -> anyhow::Result<Training> {
+        let train = || {
+            if self.shared { bench::group_training(&self.config) } else { bench::training(&self.config) }
+        };
+        Ok(match self.threads {
+            Some(threads) => rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(train)?,
+            None => train()?,
+        })
+    }
+}
+
+fn growth_cases(config: &BenchConfig) -> Vec<Case> {
     let c = *config;
-    vec![
-        ("batch 8", BenchConfig { batch: 8, ..c }),
-        ("batch 32", BenchConfig { batch: 32, ..c }),
-        ("batch 128", BenchConfig { batch: 128, ..c }),
-        ("answer of 16", BenchConfig { answer: 16, ..c }),
-        ("answer of 256", BenchConfig { answer: 256, ..c }),
-        ("answer of 1024", BenchConfig { batch: 8, answer: 1024, ..c }),
-        ("picture 224 × 224", BenchConfig { image_side: 224, ..c }),
-        ("picture 448 × 448", BenchConfig { batch: 8, image_side: 448, ..c }),
-        ("width × 2", BenchConfig { width: 2, ..c }),
-        ("width × 4", BenchConfig { batch: 8, width: 4, repeats: 1, ..c }),
-    ]
+    let separate =
+        |name: &str, config: BenchConfig| Case { name: name.into(), config, shared: false, threads: None };
+    let mut cases = vec![
+        separate("batch 8", BenchConfig { batch: 8, ..c }),
+        separate("batch 32", BenchConfig { batch: 32, ..c }),
+        separate("batch 128", BenchConfig { batch: 128, ..c }),
+        separate("answer of 16", BenchConfig { answer: 16, ..c }),
+        separate("answer of 256", BenchConfig { answer: 256, ..c }),
+        separate("answer of 1024", BenchConfig { batch: 8, answer: 1024, ..c }),
+        separate("picture 224 × 224", BenchConfig { image_side: 224, ..c }),
+        separate("picture 448 × 448", BenchConfig { batch: 8, image_side: 448, ..c }),
+        separate("width × 2", BenchConfig { width: 2, ..c }),
+        separate("width × 4", BenchConfig { batch: 8, width: 4, repeats: 1, ..c }),
+    ];
+    cases.extend([2, 4, 8, 16].map(|group_size| Case {
+        name: format!("{} groups of {group_size}", c.groups),
+        config: BenchConfig { group_size, ..c },
+        shared: true,
+        threads: None,
+    }));
+    let doubled = |threads: &usize| Some(2 * threads);
+    let threads = std::iter::successors(Some(1), doubled).take_while(|n| *n <= rayon::current_num_threads());
+    cases.extend(threads.map(|threads| Case {
+        name: format!("threads: {threads}"),
+        config: c,
+        shared: false,
+        threads: Some(threads),
+    }));
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_size_is_changed_and_can_be_run() {
+        let config = BenchConfig { groups: 3, answer: 2, repeats: 1, ..BenchConfig::default() };
+        let cases = growth_cases(&config);
+        for name in ["batch 8", "answer of 16", "width × 2", "3 groups of 2", "3 groups of 16", "threads: 1"]
+        {
+            assert!(cases.iter().any(|case| case.name == name), "{name}");
+        }
+        let case = cases.into_iter().find(|case| case.name == "3 groups of 2").unwrap();
+        let case = Case { threads: Some(1), ..case };
+        // 16 tokens of a picture, 26 of text, 2 of an answer.
+        let Training { sequences, tokens, .. } = case.run().unwrap();
+        assert_eq!((sequences, tokens), (6, 6 * 44));
+    }
 }
