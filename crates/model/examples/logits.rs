@@ -10,7 +10,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use eyas_core::{Image, Seed};
 use eyas_model::Vlm;
-use eyas_model::arch::{Params, Positions, TextModel, VisionBatch, VisionModel, text_rope};
+use eyas_model::arch::{Positions, TextModel, VisionBatch, VisionModel, text_rope};
 use eyas_model::hf::{Chunk, Part};
 use eyas_model::ops::{Precision, Segments, attention, linear};
 use safetensors::tensor::{Dtype, TensorView};
@@ -44,11 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    let values = model.policy.params().entries().iter().map(|p| (p.name.clone(), p.value.clone())).collect();
-    let params = Params::new(&config.tensor_shapes(), values);
+    let params = model.policy.params();
     let (text, vision) = (
-        TextModel::new(config, &params).ok_or("text")?,
-        VisionModel::new(&config.vision, &params).ok_or("vision")?,
+        TextModel::new(config, params).ok_or("text")?,
+        VisionModel::new(&config.vision, params).ok_or("vision")?,
     );
     let device = Device::flex();
     let w = params.tensors(&device);
@@ -56,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let x = text.embed(&w, &ids, &visual, Some(features));
     let rope = text_rope(&config.text, positions.rows());
     let segments = Arc::new(Segments::separate(true, [ids.len()]));
-    let hidden = text.forward(&w, x, |_, qkv| attention(qkv, text.kv_heads(), &rope, &segments));
+    let rows: Vec<i64> = (0..ids.len() as i64).collect();
+    let hidden = text.forward(&w, x, &rows, |_, qkv| attention(qkv, text.kv_heads(), &rope, &segments));
     let logits =
         linear(hidden, text.head_weight(&w), None, Precision::F32).into_data().try_into_vec::<f32>()?;
 

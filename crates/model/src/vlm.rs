@@ -121,7 +121,7 @@ impl Vlm {
     /// Never in practice: the weights are those of a complete policy, and its device is running.
     pub fn copy_policy(&self) -> Result<Policy, VlmError> {
         let values =
-            self.policy.params().entries().iter().map(|p| (p.name.clone(), p.value.clone())).collect();
+            self.policy.params().entries().iter().map(|p| (p.name.clone(), p.value.to_vec())).collect();
         let mut copy = Policy::new(self.policy.config().clone(), self.policy.processor().clone(), values)?;
         copy.set_precision(self.policy.precision());
         copy.set_device(self.policy.device_kind())?;

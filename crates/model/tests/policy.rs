@@ -212,7 +212,7 @@ fn a_gpu_computes_the_same() {
             // near zero are compared through the gradients above instead.
             let update = policy.apply(&AdamW { lr: 1e-3, eps: 1e-2, ..AdamW::default() });
             assert!(update.applied);
-            let weights: Vec<Vec<f32>> = policy.params().entries().iter().map(|p| p.value.clone()).collect();
+            let weights: Vec<Vec<f32>> = policy.params().entries().iter().map(|p| p.value.to_vec()).collect();
             let after = policy.score(&[vec![&trajectory]], &store, &ScoreOptions::default()).unwrap();
             (scored, gradients, weights, after)
         };

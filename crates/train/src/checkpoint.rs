@@ -89,7 +89,7 @@ pub fn snapshot(
     }
     if let Some(reference) = reference {
         for param in reference.params().entries() {
-            arrays.insert(&format!("{REFERENCE}{}", param.name), Array::F32(param.value.clone()))?;
+            arrays.insert(&format!("{REFERENCE}{}", param.name), Array::F32(param.value.to_vec()))?;
         }
     }
     let folder = model.snapshot();

@@ -9,7 +9,7 @@ mod text;
 mod vision;
 mod window;
 
-pub use params::{Param, Params, Tensors};
+pub use params::{Param, Params, Tensors, Values};
 pub use positions::{Positions, text_rope, vision_rope};
 pub use text::TextModel;
 pub use vision::{VisionBatch, VisionModel};

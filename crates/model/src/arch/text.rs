@@ -126,19 +126,26 @@ impl TextModel {
         self.kv_heads
     }
 
-    /// Hidden states `[T, D]` after the final norm. `attend(layer, qkv)` mixes the tokens, whose queries, keys
-    /// and values stand side by side; it is where training (packed sequences) and decoding (cached keys and
-    /// values) differ.
+    /// Hidden states `[N, D]` of the given rows after the final norm. `attend(layer, qkv)` mixes the tokens, whose
+    /// queries, keys and values stand side by side; it is where training (packed sequences) and decoding (cached
+    /// keys and values) differ.
+    ///
+    /// Of the other rows nothing is asked behind the last layer's keys and values: they go no further.
     pub fn forward(
         &self,
         w: &Tensors,
         mut x: Tensor<2>,
+        rows: &[i64],
         mut attend: impl FnMut(usize, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
+        let wanted = Tensor::<1, Int>::from_data(TensorData::new(rows.to_vec(), [rows.len()]), &x.device());
         for (i, layer) in self.layers.iter().enumerate() {
             let h = rms_norm(x.clone(), w.get(layer.norm1), self.eps);
             let maps = [layer.q, layer.k, layer.v].map(|(weight, bias)| (w.get(weight), w.get(bias)));
-            let mixed = attend(i, joined_linear(h, maps, self.precision));
+            let mut mixed = attend(i, joined_linear(h, maps, self.precision));
+            if i + 1 == self.layers.len() {
+                (mixed, x) = (mixed.select(0, wanted.clone()), x.select(0, wanted.clone()));
+            }
             x = x + linear(mixed, w.get(layer.out), None, self.precision);
             let h = rms_norm(x.clone(), w.get(layer.norm2), self.eps);
             let weights = [layer.gate, layer.up, layer.down].map(|i| w.get(i));

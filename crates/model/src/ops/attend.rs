@@ -10,7 +10,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::key_values::{KeyValues, PANEL};
-use super::panel::{Blocks, Tiled, block, in_blocks, tiled};
+use super::panel::{Blocks, Tiled, add_outer, block, in_blocks, tiled};
 use super::simd::{exp_in_place_inline, max_inline};
 
 /// Rows whose scores exist at once.
@@ -252,12 +252,9 @@ impl<S: Simd, const C: usize> Mix<'_, S, C> {
         }
         for (t, row) in self.values.chunks_exact(self.columns).enumerate().take(tokens) {
             let row = S::as_simd_f32s(&row[self.column + first..][..wide]).0;
-            for n in 0..N {
-                let weight = simd.splat_f32s(weights[n][t]);
-                for c in 0..W {
-                    sums[n][c] = simd.mul_add_e_f32s(weight, row[c], sums[n][c]);
-                }
-            }
+            let row: &[S::f32s; W] = row.as_chunks().0.first().expect("wide enough");
+            let weights: [S::f32s; N] = std::array::from_fn(|n| simd.splat_f32s(weights[n][t]));
+            add_outer(simd, &mut sums, &weights, row);
         }
         for (n, sums) in sums.iter().enumerate() {
             let out = &mut self.out[self.place.of(query + n)][first..first + wide];

@@ -68,6 +68,7 @@ impl HostOp for Head {
         let (hidden, weight) = (inputs[0], inputs[1]);
         let mut data = vec![0.0; hidden.rows * 2];
         let mut sums = vec![0.0; hidden.rows];
+        let keep = keeps(hidden.rows, weight.rows);
         let mut kept = Vec::new();
         let chunk = Self::chunk_rows(hidden.rows, weight.rows);
         for start in (0..hidden.rows).step_by(chunk) {
@@ -82,14 +83,20 @@ impl HostOp for Head {
                     let top = simd::max(row);
                     let (sum, weighted) = simd::softmax_sums(row, top);
                     *lse = top + sum.ln();
-                    simd::shift(row, -*lse);
-                    out[0] = row[target as usize];
+                    out[0] = row[target as usize] - *lse;
                     // H = −Σ p·log p, log p = (logit − top) − ln Σe.
-                    out[1] = (sum.ln() - weighted / sum).max(0.0);
+                    let entropy = sum.ln() - weighted / sum;
+                    // Rounding may leave it below zero; what is not a number stays so.
+                    out[1] = if entropy < 0.0 { 0.0 } else { entropy };
+                    if keep {
+                        simd::shift(row, -*lse);
+                    }
                 });
-            kept = logits;
+            if keep {
+                kept = logits;
+            }
         }
-        let saved = if keeps(hidden.rows, weight.rows) { kept } else { sums };
+        let saved = if keep { kept } else { sums };
         Output { data, rows: hidden.rows, cols: 2, saved }
     }
 
@@ -132,5 +139,21 @@ impl HostOp for Head {
             }
         }
         vec![dhidden, dweight]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_number_is_not_hidden() {
+        let head = Head { targets: Arc::from([0, 0]), options: HeadOptions::default() };
+        let hidden = Input { data: &[f32::NAN, 1.0], rows: 2, cols: 1 };
+        let weight = Input { data: &[0.5, -200.0], rows: 2, cols: 1 };
+        let out = head.forward(&[hidden, weight]).data;
+        assert!(out[0].is_nan() && out[1].is_nan(), "{out:?}");
+        // One token has all the probability.
+        assert_eq!(out[2..], [0.0, 0.0]);
     }
 }

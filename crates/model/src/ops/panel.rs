@@ -82,7 +82,7 @@ pub(super) fn tiled(work: impl Tiled) {
         fn with_simd<S: Simd>(self, simd: S) {
             match S::F32_LANES {
                 16 => self.0.run::<S, 2, 8>(simd),
-                8 => self.0.run::<S, 4, 2>(simd),
+                8 => self.0.run::<S, 4, 3>(simd),
                 4 => self.0.run::<S, 8, 1>(simd),
                 _ => self.0.run::<S, WIDTH, 1>(simd),
             }
@@ -161,6 +161,29 @@ impl<S: Simd, const C: usize> Blocks for Rows<'_, S, C> {
     }
 }
 
+/// `sums[r][c] += a[r]·b[c]`. The shorter side stays in registers beside the sums, the other one passes through.
+#[inline(always)]
+pub(super) fn add_outer<S: Simd, const C: usize, const R: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; C]; R],
+    a: &[S::f32s; R],
+    b: &[S::f32s; C],
+) {
+    if R < C {
+        for c in 0..C {
+            for r in 0..R {
+                sums[r][c] = simd.mul_add_e_f32s(b[c], a[r], sums[r][c]);
+            }
+        }
+    } else {
+        for r in 0..R {
+            for c in 0..C {
+                sums[r][c] = simd.mul_add_e_f32s(b[c], a[r], sums[r][c]);
+            }
+        }
+    }
+}
+
 /// `R` rows, as long as each other, times one panel.
 #[inline(always)]
 pub(super) fn block<S: Simd, const C: usize, const R: usize>(
@@ -173,12 +196,8 @@ pub(super) fn block<S: Simd, const C: usize, const R: usize>(
     let x: [&[f32]; R] = std::array::from_fn(|r| &x[r][..inputs]);
     let (weights, _) = S::as_simd_f32s(panel).0.as_chunks::<C>();
     for (i, weights) in weights.iter().enumerate().take(inputs) {
-        for r in 0..R {
-            let x = simd.splat_f32s(x[r][i]);
-            for c in 0..C {
-                sums[r][c] = simd.mul_add_e_f32s(weights[c], x, sums[r][c]);
-            }
-        }
+        let x: [S::f32s; R] = std::array::from_fn(|r| simd.splat_f32s(x[r][i]));
+        add_outer(simd, &mut sums, &x, weights);
     }
     let mut out = [[0.0; WIDTH]; R];
     for (out, sums) in out.iter_mut().zip(&sums) {

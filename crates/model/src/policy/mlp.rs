@@ -80,12 +80,12 @@ impl Mlp {
 
     /// The parameters, row-major, in a fixed order.
     pub fn parameters(&self) -> impl Iterator<Item = &[f32]> {
-        self.params.entries().iter().map(|p| p.value.as_slice())
+        self.params.entries().iter().map(|p| &p.value[..])
     }
 
     /// The same, to be changed.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
-        self.params.entries_mut().iter_mut().map(|p| p.value.as_mut_slice())
+        self.params.entries_mut().iter_mut().map(|p| &mut p.value[..])
     }
 
     /// Updates so far.
@@ -97,7 +97,7 @@ impl Mlp {
     pub fn state(&self) -> BTreeMap<String, Vec<f32>> {
         let mut arrays = BTreeMap::new();
         for (n, param) in self.params.entries().iter().enumerate() {
-            arrays.insert(param.name.clone(), param.value.clone());
+            arrays.insert(param.name.clone(), param.value.to_vec());
             if let (Some(first), Some(second)) = (self.moments.first.get(n), self.moments.second.get(n)) {
                 arrays.insert(format!("first/{}", param.name), first.clone());
                 arrays.insert(format!("second/{}", param.name), second.clone());

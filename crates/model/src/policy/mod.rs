@@ -190,9 +190,10 @@ impl Policy {
             return Update { grad_norm: 0.0, applied: false };
         }
         let clock = Instant::now();
+        // They read the memory that the optimizer writes to.
+        self.weights = OnceLock::new();
         let update = optimizer::step(&mut self.params, &mut self.moments, &grads, settings, accept);
         if update.applied {
-            self.weights = OnceLock::new();
             self.fast_text = OnceLock::new();
         }
         self.seconds.optimizer += clock.elapsed().as_secs_f64();
@@ -207,15 +208,15 @@ impl Policy {
     /// Moves every parameter towards that of `other`, a policy of the same shape but for the value head:
     /// `decay · own + (1 − decay) · other`.
     pub fn average_with(&mut self, other: &Self, decay: f64) {
+        self.forget_tensors();
         for own in self.params.entries_mut() {
             let Some(other) = other.params.position(&own.name).map(|i| &other.params.entries()[i]) else {
                 continue;
             };
-            for (a, b) in own.value.iter_mut().zip(&other.value) {
+            for (a, b) in own.value.iter_mut().zip(other.value.iter()) {
                 *a = (decay * f64::from(*a) + (1.0 - decay) * f64::from(*b)) as f32;
             }
         }
-        self.forget_tensors();
     }
 
     /// What training passes have taken since this was last asked.
@@ -230,7 +231,7 @@ impl Policy {
 
     /// BLAKE3 over names and values of all parameters.
     pub fn weights_hash(&self) -> String {
-        crate::hf::weights_hash(self.params.entries().iter().map(|p| (p.name.as_str(), p.value.as_slice())))
+        crate::hf::weights_hash(self.params.entries().iter().map(|p| (p.name.as_str(), &p.value[..])))
     }
 
     fn weights(&self) -> &Tensors {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use eyas_core::Trajectory;
 use rayon::prelude::*;
 
@@ -255,9 +255,8 @@ impl Policy {
         let rope = text_rope(&self.config.text, &packed.positions);
         let segments = Arc::new(packed.segments.clone());
         let heads = self.text.kv_heads();
-        let hidden = self.text.forward(w, embedded, |_, qkv| attention(qkv, heads, &rope, &segments));
-        let rows = TensorData::new(packed.target_rows.clone(), [packed.target_rows.len()]);
-        Ok(hidden.select(0, Tensor::<1, Int>::from_data(rows, &device)))
+        let mix = |_, qkv| attention(qkv, heads, &rope, &segments);
+        Ok(self.text.forward(w, embedded, &packed.target_rows, mix))
     }
 
     fn forward(

@@ -81,7 +81,7 @@ impl Policy {
             }
         }
         for (param, value) in self.params.entries_mut().iter_mut().zip(weights) {
-            param.value = value;
+            param.value = value.into();
         }
         self.moments = moments;
         self.grads = Vec::new();

@@ -42,7 +42,7 @@ impl Policy {
     pub fn add_value_head(&mut self, stop_gradient: bool) {
         if self.value_head.is_none() {
             let mut values: std::collections::BTreeMap<String, Vec<f32>> =
-                self.params.entries().iter().map(|p| (p.name.clone(), p.value.clone())).collect();
+                self.params.entries().iter().map(|p| (p.name.clone(), p.value.to_vec())).collect();
             let mut all: Vec<(String, Vec<usize>)> =
                 self.params.entries().iter().map(|p| (p.name.clone(), p.shape.clone())).collect();
             for (name, shape) in shapes(self.config.text.hidden_size) {
@@ -65,7 +65,7 @@ impl Policy {
 
     /// Weights and bias of the value head; `None` without one.
     pub fn value_head(&self) -> Option<(&[f32], f32)> {
-        let of = |name| self.params.entries().iter().find(|p| p.name == name).map(|p| p.value.as_slice());
+        let of = |name| self.params.entries().iter().find(|p| p.name == name).map(|p| &p.value[..]);
         Some((of(WEIGHT)?, *of(BIAS)?.first()?))
     }
 
@@ -81,8 +81,8 @@ impl Policy {
         self.add_value_head(false);
         for param in self.params.entries_mut() {
             match param.name.as_str() {
-                WEIGHT => param.value = weight.to_vec(),
-                BIAS => param.value = vec![bias],
+                WEIGHT => param.value = weight.to_vec().into(),
+                BIAS => param.value = vec![bias].into(),
                 _ => {}
             }
         }
@@ -95,7 +95,7 @@ impl Policy {
         if self.value_head.is_some() {
             let kept = self.params.entries().iter().filter(|p| p.name != WEIGHT && p.name != BIAS);
             let shapes: Vec<_> = kept.clone().map(|p| (p.name.clone(), p.shape.clone())).collect();
-            let values = kept.map(|p| (p.name.clone(), p.value.clone())).collect();
+            let values = kept.map(|p| (p.name.clone(), p.value.to_vec())).collect();
             self.replace_params(Params::new(&shapes, values));
         }
     }

@@ -162,7 +162,8 @@ fn one(model: &mut Vlm, env: &EnvChoice, config: &BenchConfig, seed: Seed) -> Re
     let patches = visual * shape.vision.spatial_merge_size.pow(2);
     let encode = forward(shape, Load { patches, ..Load::default() });
     let sampled = stats.sampled_tokens;
-    let prefill = forward(shape, Load { tokens: stats.prompt_tokens, ..Load::default() });
+    let prefill =
+        forward(shape, Load { tokens: stats.prompt_tokens, heads: config.groups, ..Load::default() });
     let decoded = stats.rows.saturating_sub(stats.prompt_tokens);
     let decode = forward(shape, Load { tokens: decoded, heads: decoded, patches: 0 });
     let score = forward(shape, Load { tokens: rows, heads: trained, patches });

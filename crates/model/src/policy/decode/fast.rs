@@ -45,7 +45,7 @@ struct Layer {
 impl FastText {
     /// Copies the weights into their new places.
     pub(crate) fn new(text: &TextModel, params: &Params) -> Self {
-        let value = |i: usize| params.entries()[i].value.as_slice();
+        let value = |i: usize| &params.entries()[i].value[..];
         let panels = |parts: &[usize]| {
             let inputs = params.entries()[parts[0]].matrix()[1];
             let parts: Vec<&[f32]> = parts.iter().map(|&i| value(i)).collect();
@@ -101,7 +101,7 @@ impl FastText {
     }
 
     fn pass(&self, config: &TextConfig, params: &Params, chunks: &mut [Chunk], logits: &mut [f32]) {
-        let weight = |i: usize| params.entries()[i].value.as_slice();
+        let weight = |i: usize| &params.entries()[i].value[..];
         let eps = config.rms_norm_eps as f32;
         let (d, head_dim) = (config.hidden_size, config.head_dim());
         let (q_cols, kv_cols) =

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::cache::Chunk;
@@ -26,7 +26,8 @@ pub(super) fn extend(policy: &Policy, chunks: &mut [Chunk]) -> Vec<f32> {
     let rows: Vec<f32> = chunks.iter().flat_map(|c| c.rows.iter().copied()).collect();
     let embedded = TensorData::new(rows, [positions.len(), policy.config.text.hidden_size]);
     let embedded = Tensor::<2>::from_data(embedded, device);
-    let hidden = policy.text.forward(w, embedded, |layer, qkv| {
+    let last: Vec<i64> = ranges.iter().map(|rows| rows.end as i64 - 1).collect();
+    let hidden = policy.text.forward(w, embedded, &last, |layer, qkv| {
         let [rows, width] = qkv.dims();
         let kv_cols = policy.text.kv_heads() * rope.head_dim;
         let q_cols = width - 2 * kv_cols;
@@ -62,9 +63,5 @@ pub(super) fn extend(policy: &Policy, chunks: &mut [Chunk]) -> Vec<f32> {
         });
         Tensor::from_data(TensorData::new(out, [rows, q_cols]), device)
     });
-    let last: Vec<i64> = ranges.iter().map(|rows| rows.end as i64 - 1).collect();
-    let n = last.len();
-    let last = Tensor::<1, Int>::from_data(TensorData::new(last, [n]), device);
-    let (last, head) = (hidden.select(0, last), policy.text.head_weight(w));
-    read(crate::ops::linear(last, head, None, policy.text.precision))
+    read(crate::ops::linear(hidden, policy.text.head_weight(w), None, policy.text.precision))
 }
