@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::host::{Grads, HostOp, Input, Output};
-use super::linear::{add_to_rows, column_sums};
+use super::linear::{add_to_rows, column_sums, stacked};
 use super::matrix::{Fresh, Mat, product};
 use super::{Precision, simd};
 
@@ -64,11 +64,9 @@ impl HostOp for GatedMlp {
             self.precision.matmul(&mut dx, x.cols, true, dup, up.matrix());
             results[0] = dx;
         }
-        for (i, d) in [(1, dgate), (2, dup)] {
-            if grads.wanted[i] {
-                results[i] = product(self.precision, d.t(), x.matrix());
-            }
-        }
+        let wanted = [(grads.wanted[1], inner), (grads.wanted[2], inner)];
+        let by_weight = stacked(self.precision, Mat::new(&both, rows, 2 * inner), x.matrix(), &wanted);
+        results.iter_mut().skip(1).zip(by_weight).for_each(|(to, d)| *to = d);
         for (i, d) in [(4, dgate), (5, dup), (6, dy)] {
             if grads.wanted.get(i) == Some(&true) {
                 results[i] = column_sums(d);
