@@ -10,10 +10,11 @@ pub mod recipes;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
@@ -92,11 +93,37 @@ fn root() -> &'static Path {
     })
 }
 
+/// The folder of one test. A test that passes removes it: checkpoints of all tests together are 11 GB.
+pub struct Folder(PathBuf);
+
+impl Deref for Folder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl AsRef<Path> for Folder {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            // What cannot be removed now goes when the tests are run again.
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
 /// A fresh folder for one test.
-pub fn folder(name: &str) -> PathBuf {
+pub fn folder(name: &str) -> Folder {
     let path = root().join(name);
     fs::create_dir(&path).unwrap();
-    path
+    Folder(path)
 }
 
 /// A tiny model beside the folders of the tests, made once. Its place as seen from them.
