@@ -92,16 +92,18 @@ pub(super) fn length_metrics(put: &mut impl FnMut(&str, f64), episodes: &[&Episo
     put("invalid_actions", invalid as f64 / turns.iter().sum::<f64>().max(1.0));
 }
 
-/// What the updates of a step have done. Entropy and the distance between sampler and trainer are means over tokens.
+/// What the updates of a step have done. Entropy is a mean over tokens, the distance between sampler and trainer one
+/// over those scored before the first update.
 pub(super) fn update_metrics(put: &mut impl FnMut(&str, f64), sums: &Sums, lr: f32) {
     put("loss", sums.loss);
     put("actor/pg_loss", sums.loss);
     let tokens = sums.tokens.max(1) as f64;
     put("entropy", sums.entropy / tokens);
     put("actor/entropy", sums.entropy / tokens);
-    put("sampling/sampling_logp_difference/mean", sums.mismatch / tokens);
+    let mismatch = sums.mismatch / sums.unmoved.max(1) as f64;
+    put("sampling/sampling_logp_difference/mean", mismatch);
     put("sampling/sampling_logp_difference/max", sums.mismatch_max);
-    put("training/rollout_probs_diff_mean", sums.mismatch / tokens);
+    put("training/rollout_probs_diff_mean", mismatch);
     policy_metrics(put, &sums.metrics);
     put("grad_norm", sums.grad_norm);
     put("actor/grad_norm", sums.grad_norm);

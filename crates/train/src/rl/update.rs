@@ -75,6 +75,9 @@ pub(crate) struct Sums {
     pub(crate) loss: f64,
     pub(crate) metrics: PolicyMetrics,
     pub(crate) tokens: usize,
+    /// Tokens scored before the first update, by the policy that sampled them: how far the scores are off there is
+    /// between sampler and trainer alone.
+    pub(crate) unmoved: usize,
     pub(crate) mismatch: f64,
     pub(crate) mismatch_max: f64,
     pub(crate) entropy: f64,
@@ -360,9 +363,12 @@ impl Sums {
     pub(super) fn see(&mut self, scored: &Scored, behaviour: &[f32], off_policy: &[bool]) {
         let pairs = scored.logprobs.iter().zip(behaviour).zip(&scored.entropies);
         for (((now, then), entropy), _) in pairs.zip(off_policy).filter(|(_, off)| !**off) {
-            let difference = f64::from((now - then).abs());
-            self.mismatch += difference;
-            self.mismatch_max = self.mismatch_max.max(difference);
+            if self.applied == 0 {
+                let difference = f64::from((now - then).abs());
+                self.mismatch += difference;
+                self.mismatch_max = self.mismatch_max.max(difference);
+                self.unmoved += 1;
+            }
             self.entropy += f64::from(*entropy);
             self.tokens += 1;
         }
@@ -439,4 +445,25 @@ fn denominator(part: &[Live<'_>], aggregation: Aggregation) -> Result<f64, Train
         }
     }
     Ok(aggregation.denominator(&weight, &offsets)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_update_has_moved_is_no_mismatch() {
+        let scored = |logprobs: [f32; 3]| Scored {
+            logprobs: logprobs.to_vec(),
+            entropies: vec![0.5; 3],
+            ..Scored::default()
+        };
+        let off_policy = [false, false, true];
+        let mut sums = Sums::default();
+        sums.see(&scored([-1.0, -2.25, -9.0]), &[-1.5, -2.0, -1.0], &off_policy);
+        sums.applied = 1;
+        sums.see(&scored([-4.0; 3]), &[-1.0; 3], &off_policy);
+        assert_eq!((sums.mismatch, sums.mismatch_max, sums.unmoved), (0.75, 0.5, 2));
+        assert_eq!((sums.entropy, sums.tokens), (2.0, 4));
+    }
 }
