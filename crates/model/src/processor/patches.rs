@@ -45,6 +45,9 @@ impl ImageProcessor {
     }
 
     /// Appends the values of a block of patches. A still image is the same frame repeated.
+    ///
+    /// Values are computed anew for each frame, as they can then be written in the order of their addresses:
+    /// copying the frame before, or writing to two frames in turn, waits for memory.
     fn append(&self, rows: &mut Vec<f32>, block: &[u8]) {
         let area = self.config.patch_size * self.config.patch_size;
         vectorised(
@@ -52,13 +55,17 @@ impl ImageProcessor {
             || {
                 for patch in block.chunks_exact(3 * area) {
                     for (channel, levels) in patch.chunks_exact(area).zip(self.levels) {
-                        rows.extend(channel.iter().map(
-                            #[inline(always)]
-                            |&level| levels.value(level),
-                        ));
-                        let frame = rows.len() - area;
-                        for _ in 1..self.config.temporal_patch_size {
-                            rows.extend_from_within(frame..frame + area);
+                        for _ in 0..self.config.temporal_patch_size {
+                            match levels.inverse {
+                                Some(inverse) => rows.extend(channel.iter().map(
+                                    #[inline(always)]
+                                    |&level| levels.value_by_inverse(level, inverse),
+                                )),
+                                None => rows.extend(channel.iter().map(
+                                    #[inline(always)]
+                                    |&level| levels.value(level),
+                                )),
+                            }
                         }
                     }
                 }
