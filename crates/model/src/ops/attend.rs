@@ -11,7 +11,7 @@ use pulp::Simd;
 
 use super::key_values::{KeyValues, PANEL};
 use super::panel::{Blocks, Tiled, add_outer, block, in_blocks, tiled};
-use super::simd::{exp_in_place_inline, max_inline};
+use super::simd::softmax_inline;
 
 /// Rows whose scores exist at once.
 const ROWS: usize = 32;
@@ -135,9 +135,7 @@ impl Tiled for Attend<'_> {
                     let seen = common.len() + piece.sees + row;
                     for row in rows.by_ref().take(per_kv) {
                         let (row, hidden) = row.split_at_mut(seen);
-                        let top = max_inline(simd, row) * scale;
-                        let inverse = 1.0 / exp_in_place_inline(simd, row, scale, top);
-                        row.iter_mut().for_each(|p| *p *= inverse);
+                        softmax_inline(simd, row, scale);
                         hidden.fill(0.0);
                     }
                 }

@@ -227,10 +227,7 @@ impl HostOp for Attention {
             for block in blocks {
                 self.queries(&mut queries, &qkv, shape, kv_head, &block.rows);
                 let softmax = |row: usize, head: usize, scores: &mut [f32]| {
-                    let top = simd::max(scores) * scale;
-                    let sum = simd::exp_in_place(scores, scale, top);
-                    let inv = 1.0 / sum;
-                    scores.iter_mut().for_each(|p| *p *= inv);
+                    let (top, sum) = simd::softmax(scores, scale);
                     // SAFETY: this task alone owns (row, head).
                     unsafe { lse.slice(row * heads + kv_head * per_kv + head, 1)[0] = top + sum.ln() };
                 };

@@ -47,6 +47,28 @@ fn exp(x: f32) -> f32 {
     p * f32::from_bits(exponent)
 }
 
+/// The same of a register of numbers. Products and sums are fused where the processor can, so the last bit
+/// may differ.
+#[inline(always)]
+fn exp_register<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    const MAGIC: f32 = 12_582_912.0;
+    // In this order NaN stays: of two operands that cannot be compared x86 takes the second.
+    let x = simd.max_f32s(simd.splat_f32s(-87.0), simd.min_f32s(simd.splat_f32s(88.0), x));
+    let rounded = simd.mul_add_e_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), simd.splat_f32s(MAGIC));
+    let n = simd.sub_f32s(rounded, simd.splat_f32s(MAGIC));
+    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-0.693_359_4), x);
+    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(2.121_944_4e-4), r);
+    // A loop: what `fold` is given would not be inlined here.
+    let mut p = simd.splat_f32s(1.0 / 720.0);
+    for term in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        p = simd.mul_add_e_f32s(p, r, simd.splat_f32s(term));
+    }
+    let bias = simd.splat_u32s(127_u32.wrapping_sub(MAGIC.to_bits()));
+    let exponent = simd.add_u32s(simd.transmute_u32s_f32s(rounded), bias);
+    let exponent = simd.wrapping_dyn_shl_u32s(exponent, simd.splat_u32s(23));
+    simd.mul_f32s(p, simd.transmute_f32s_u32s(exponent))
+}
+
 // Slices go through the loops in whole registers: indices would be checked one by one.
 #[inline(always)]
 pub(super) fn dot_inline<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
@@ -65,26 +87,72 @@ pub(super) fn dot_inline<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     a_rest.iter().zip(b_rest).fold(simd.reduce_sum_f32s(sums), |sum, (a, b)| sum + a * b)
 }
 
+/// The lanes of a register that hold `rest`, the end of a row; the other lanes hold `other`.
 #[inline(always)]
-fn sum_inline<S: Simd>(simd: S, row: &[f32]) -> f32 {
-    let (chunks, rest) = S::as_simd_f32s(row);
-    let sums = chunks.iter().fold(simd.splat_f32s(0.0), |sums, v| simd.add_f32s(sums, *v));
-    rest.iter().fold(simd.reduce_sum_f32s(sums), |sum, v| sum + v)
+fn end<S: Simd>(simd: S, rest: &[f32], other: f32) -> S::f32s {
+    let held = simd.mask_between_m32s(0, rest.len() as u32).mask();
+    simd.select_f32s(held, simd.partial_load_f32s(rest), simd.splat_f32s(other))
 }
 
 #[inline(always)]
 pub(super) fn max_inline<S: Simd>(simd: S, row: &[f32]) -> f32 {
     let (chunks, rest) = S::as_simd_f32s(row);
-    let tops = chunks.iter().fold(simd.splat_f32s(f32::NEG_INFINITY), |tops, v| simd.max_f32s(tops, *v));
-    rest.iter().copied().fold(simd.reduce_max_f32s(tops), f32::max)
+    let mut tops = simd.splat_f32s(f32::NEG_INFINITY);
+    for v in chunks {
+        tops = simd.max_f32s(tops, *v);
+    }
+    if !rest.is_empty() {
+        tops = simd.max_f32s(tops, end(simd, rest, f32::NEG_INFINITY));
+    }
+    simd.reduce_max_f32s(tops)
 }
 
 #[inline(always)]
 pub(super) fn exp_in_place_inline<S: Simd>(simd: S, row: &mut [f32], scale: f32, shift: f32) -> f32 {
-    for v in row.iter_mut() {
-        *v = exp(*v * scale - shift);
+    let (scale, shift) = (simd.splat_f32s(scale), simd.splat_f32s(-shift));
+    let (chunks, rest) = S::as_mut_simd_f32s(row);
+    let mut sums = simd.splat_f32s(0.0);
+    for v in chunks {
+        *v = exp_register(simd, simd.mul_add_e_f32s(*v, scale, shift));
+        sums = simd.add_f32s(sums, *v);
     }
-    sum_inline(simd, row)
+    if !rest.is_empty() {
+        let held = simd.mask_between_m32s(0, rest.len() as u32).mask();
+        let v = exp_register(simd, simd.mul_add_e_f32s(simd.partial_load_f32s(rest), scale, shift));
+        simd.partial_store_f32s(rest, v);
+        sums = simd.add_f32s(sums, simd.select_f32s(held, v, simd.splat_f32s(0.0)));
+    }
+    simd.reduce_sum_f32s(sums)
+}
+
+/// Softmax of `row·scale` in its place; the largest of `row·scale`, and the sum of exponentials above it.
+#[inline(always)]
+pub(super) fn softmax_inline<S: Simd>(simd: S, row: &mut [f32], scale: f32) -> (f32, f32) {
+    let top = max_inline(simd, row) * scale;
+    let sum = exp_in_place_inline(simd, row, scale, top);
+    let inverse = 1.0 / sum;
+    let (chunks, rest) = S::as_mut_simd_f32s(row);
+    for v in chunks {
+        *v = simd.mul_f32s(*v, simd.splat_f32s(inverse));
+    }
+    if !rest.is_empty() {
+        let v = simd.mul_f32s(simd.partial_load_f32s(rest), simd.splat_f32s(inverse));
+        simd.partial_store_f32s(rest, v);
+    }
+    (top, sum)
+}
+
+/// Softmax of `row·scale` in its place; the largest of `row·scale`, and the sum of exponentials above it.
+pub(crate) fn softmax(row: &mut [f32], scale: f32) -> (f32, f32) {
+    struct Softmax<'a>(&'a mut [f32], f32);
+    impl WithSimd for Softmax<'_> {
+        type Output = (f32, f32);
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> (f32, f32) {
+            softmax_inline(simd, self.0, self.1)
+        }
+    }
+    Arch::new().dispatch(Softmax(row, scale))
 }
 
 /// The largest element; `-inf` of an empty row.
@@ -326,6 +394,43 @@ mod tests {
             let sum = exp_in_place(&mut e, 2.0, 0.5);
             let plain: f32 = a.iter().map(|v| (v * 2.0 - 0.5).exp()).sum();
             assert!((sum - plain).abs() <= 1e-5 * plain.max(1.0));
+            for (e, a) in e.iter().zip(&a) {
+                let expected = f64::from(a * 2.0 - 0.5).exp();
+                assert!((f64::from(*e) - expected).abs() < 1e-6 * expected, "{n}: {e}, expected {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn softmax_of_rows_of_any_length() {
+        for n in 1..70 {
+            // All below 0, so that a 0 after the end of the row would be seen as the largest.
+            let scores: Vec<f32> = (0..n).map(|i| (i * 7 % 11) as f32 - 20.0).collect();
+            let mut row = scores.clone();
+            let (top, sum) = softmax(&mut row, 0.5);
+            assert_eq!(top, 0.5 * scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            let above = |x: f32| f64::from(x * 0.5 - top).exp();
+            let expected: f64 = scores.iter().map(|&x| above(x)).sum();
+            assert!((f64::from(sum) - expected).abs() < 1e-6 * expected, "{n}: {sum}, expected {expected}");
+            for (p, x) in row.iter().zip(scores) {
+                assert!((f64::from(*p) - above(x) / expected).abs() < 1e-6, "{n}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_and_the_impossible_is_nothing() {
+        for n in [3usize, 16, 35] {
+            for at in [0, n - 1] {
+                let mut row = vec![1.0; n];
+                row[at] = f32::NAN;
+                assert!(exp_in_place(&mut row, 1.0, 0.0).is_nan(), "{n} {at}");
+                assert!(row[at].is_nan(), "{n} {at}");
+                row = vec![1.0; n];
+                row[at] = f32::NEG_INFINITY;
+                softmax(&mut row, 1.0);
+                assert!(row[at] < 1e-30, "{n} {at}");
+            }
         }
     }
 
