@@ -25,25 +25,29 @@ pub(crate) fn vectorised<R>(kernel: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Kernel(kernel))
 }
 
+/// Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits of the mantissa, so no
+/// conversion, with its checks for NaN and overflow, is needed.
+const MAGIC: f32 = 12_582_912.0;
+/// What turns the bits of a number that [`MAGIC`] rounded into the exponent of two to its power.
+const EXPONENT: u32 = 127_u32.wrapping_sub(MAGIC.to_bits());
+/// The logarithm of 2 in two parts, the first short enough that its products with integers are exact.
+const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+/// Of the series of `exp`, the highest power first.
+const SERIES: [f32; 7] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
+
 /// `exp` by range reduction and a degree-6 polynomial: relative error below 3e-7 on [-87, 88].
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
-    // Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits of the mantissa, so no
-    // conversion, with its checks for NaN and overflow, is needed.
-    const MAGIC: f32 = 12_582_912.0;
     let rounded = x * std::f32::consts::LOG2_E + MAGIC;
     let n = rounded - MAGIC;
-    let r = x - n * 0.693_359_4;
-    let r = r - n * -2.121_944_4e-4;
-    let p = 1.0 / 720.0;
-    let p = p * r + 1.0 / 120.0;
-    let p = p * r + 1.0 / 24.0;
-    let p = p * r + 1.0 / 6.0;
-    let p = p * r + 0.5;
-    let p = p * r + 1.0;
-    let p = p * r + 1.0;
-    let exponent = rounded.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(127) << 23;
+    let r = x - n * LN_2[0];
+    let r = r - n * LN_2[1];
+    let mut p = SERIES[0];
+    for term in &SERIES[1..] {
+        p = p * r + term;
+    }
+    let exponent = rounded.to_bits().wrapping_add(EXPONENT) << 23;
     p * f32::from_bits(exponent)
 }
 
@@ -51,20 +55,18 @@ fn exp(x: f32) -> f32 {
 /// may differ.
 #[inline(always)]
 fn exp_register<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    const MAGIC: f32 = 12_582_912.0;
     // In this order NaN stays: of two operands that cannot be compared x86 takes the second.
     let x = simd.max_f32s(simd.splat_f32s(-87.0), simd.min_f32s(simd.splat_f32s(88.0), x));
     let rounded = simd.mul_add_e_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), simd.splat_f32s(MAGIC));
     let n = simd.sub_f32s(rounded, simd.splat_f32s(MAGIC));
-    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-0.693_359_4), x);
-    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(2.121_944_4e-4), r);
+    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-LN_2[0]), x);
+    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-LN_2[1]), r);
     // A loop: what `fold` is given would not be inlined here.
-    let mut p = simd.splat_f32s(1.0 / 720.0);
-    for term in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+    let mut p = simd.splat_f32s(SERIES[0]);
+    for &term in &SERIES[1..] {
         p = simd.mul_add_e_f32s(p, r, simd.splat_f32s(term));
     }
-    let bias = simd.splat_u32s(127_u32.wrapping_sub(MAGIC.to_bits()));
-    let exponent = simd.add_u32s(simd.transmute_u32s_f32s(rounded), bias);
+    let exponent = simd.add_u32s(simd.transmute_u32s_f32s(rounded), simd.splat_u32s(EXPONENT));
     let exponent = simd.wrapping_dyn_shl_u32s(exponent, simd.splat_u32s(23));
     simd.mul_f32s(p, simd.transmute_f32s_u32s(exponent))
 }
