@@ -9,11 +9,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-// Training makes and drops large buffers at every step; this allocator keeps their pages.
+// Training makes and drops large buffers at every step; this allocator keeps their pages, once it is told to.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    eyas_model::keep_pages();
     eyas_core::catch_quietly();
     let cli = commands::Cli::parse();
     match commands::run(cli) {

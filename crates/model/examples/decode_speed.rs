@@ -15,6 +15,7 @@ const PASSES: usize = 48;
 const ROUNDS: usize = 8;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    eyas_model::keep_pages();
     let config = Qwen25VlConfig::tiny(640, &SpecialTokens::FIRST)?;
     let mut rng = Seed::new(1).rng();
     let values = initial_weights(&config, Seed::new(1));

@@ -16,6 +16,7 @@ use eyas_model::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    eyas_model::keep_pages();
     let config = Qwen25VlConfig::tiny(1024, &SpecialTokens::FIRST)?;
     let mut rng = Seed::new(1).rng();
     let values = initial_weights(&config, Seed::new(1));

@@ -1,9 +1,10 @@
 //! HF folder -> policy: architecture, image processor, tokenizer, fused operations.
 //!
 //! The only crate that names the tensor library, and the only one where `unsafe` occurs (strided
-//! matrix products, buffers shared between tasks and instructions that only some processors have; every
-//! block says why it is sound).
+//! matrix products, buffers shared between tasks, instructions that only some processors have, a setting of the
+//! allocator; every block says why it is sound).
 
+mod allocator;
 pub mod arch;
 mod device;
 pub mod hf;
@@ -14,6 +15,7 @@ pub mod policy;
 pub mod processor;
 mod vlm;
 
+pub use allocator::keep_pages;
 pub use device::DeviceKind;
 pub use ops::Precision;
 pub use policy::{
