@@ -93,6 +93,23 @@ fn bench_measures_every_part() {
 }
 
 #[test]
+fn the_allocator_keeps_its_pages_unless_it_is_told_otherwise() {
+    let dir = folder("pages");
+    let purges = |delay: Option<&str>| -> u64 {
+        let mut command = command(&dir, &["gym", "list"]);
+        command.env_remove("MIMALLOC_PURGE_DELAY").env("MIMALLOC_SHOW_STATS", "1");
+        if let Some(delay) = delay {
+            command.env("MIMALLOC_PURGE_DELAY", delay);
+        }
+        let report = String::from_utf8(command.output().unwrap().stderr).unwrap();
+        let line = report.lines().find_map(|line| line.trim().strip_prefix("purges")).expect(&report);
+        line.trim_matches([' ', ':']).parse().expect(&report)
+    };
+    assert_eq!(purges(None), 0);
+    assert!(purges(Some("0")) > 0);
+}
+
+#[test]
 fn lists_are_arrays() {
     let dir = folder("lists");
     let envs = done(&dir, &["gym", "list", "--json"]).json();
