@@ -11,7 +11,7 @@ use clap::Parser;
 
 // Training makes and drops large buffers at every step; this allocator keeps their pages, once it is told to.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: eyas_model::Allocator = eyas_model::Allocator;
 
 fn main() -> ExitCode {
     eyas_model::keep_pages();

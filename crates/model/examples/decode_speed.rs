@@ -8,7 +8,7 @@ use eyas_model::processor::{ImageProcessor, ProcessorConfig};
 use eyas_model::{Decoder, Feed, Policy, Precision, initial_weights};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: eyas_model::Allocator = eyas_model::Allocator;
 
 /// Passes that are timed, and how often; the fastest counts.
 const PASSES: usize = 48;

@@ -13,7 +13,7 @@ use eyas_model::{
 };
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: eyas_model::Allocator = eyas_model::Allocator;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     eyas_model::keep_pages();

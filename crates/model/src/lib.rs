@@ -15,7 +15,7 @@ pub mod policy;
 pub mod processor;
 mod vlm;
 
-pub use allocator::keep_pages;
+pub use allocator::{Allocator, keep_pages};
 pub use device::DeviceKind;
 pub use ops::Precision;
 pub use policy::{

@@ -7,7 +7,11 @@ mod common;
 use common::{Fixture, policy_case};
 use eyas_core::{Image, TokenKind, Trajectory};
 use eyas_model::processor::Patches;
-use eyas_model::{AdamW, Decoder, Feed, ImageStore, PolicyError, ScoreOptions, Upstream};
+use eyas_model::{AdamW, Allocator, Decoder, Feed, ImageStore, PolicyError, ScoreOptions, Upstream};
+
+// As the program has it.
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 const STEPS: u32 = 10_000;
 /// After so many steps every buffer has been as large as it will be.
@@ -21,6 +25,7 @@ fn resident() -> usize {
 
 #[test]
 fn ten_thousand_steps_with_ever_new_images_stay_where_they_are() {
+    eyas_model::keep_pages();
     let f = Fixture::load("untied");
     let (mut policy, ..) = policy_case(&f, 3);
     let vision = &f.config.vision;
